@@ -1,0 +1,1 @@
+"""Decision policy, step-up, delivery policy and the gRPC edge."""

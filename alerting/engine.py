@@ -1,0 +1,105 @@
+"""What the gRPC edge needs of an engine: the port between `alerting.rpc` and whoever runs the shard task."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from alerting.decision import Decision
+from detectors.events import Consent, Location, Merchant, Outcome, Payment, Preferences, Tick, Trade
+
+Published = Location | Consent | Preferences | Merchant | Tick | Trade
+
+
+class PayloadConflictError(Exception):
+    """The transaction id was used before with another payload."""
+
+
+class UnknownTransactionError(Exception):
+    """No decision is known for the transaction id."""
+
+
+class EngineUnavailableError(Exception):
+    """The engine can't take a record that has no fallback (an outcome, a location); try again."""
+
+
+class Health(StrEnum):
+    """What the engine says of itself."""
+
+    STARTING = "STARTING"
+    SERVING = "SERVING"
+    DEGRADED = "DEGRADED"  # more than 1 % fallback answers within the last minute
+    NOT_SERVING = "NOT_SERVING"
+
+
+class Pending(Protocol):
+    """A payment on its way to an answer."""
+
+    def result(self) -> Decision:
+        """The decision: the engine's, or the fallback's when the deadline comes first. Never late."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An accepted record: its place in the log, and whether it had been there already."""
+
+    log_position: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All that is known of one decision."""
+
+    payment: Payment
+    decision: Decision
+    features: tuple[tuple[str, float], ...]
+    outcomes: tuple[Outcome, ...]
+    quarantined: bool
+
+
+class RiskEngine(Protocol):
+    """Decides payments inline. All methods may be called from many threads."""
+
+    def submit(self, payment: Payment, deadline_s: float) -> Pending:
+        """Start deciding; the answer is due ``deadline_s`` seconds from now.
+
+        Raises
+        ------
+        PayloadConflictError
+            When the same tenant and transaction id came before with another payload.
+        """
+        ...
+
+    def find_decision(self, tenant: str, transaction_id: str) -> Decision:
+        """The effective decision; raises :class:`UnknownTransactionError`."""
+        ...
+
+    def find_user(self, tenant: str, transaction_id: str) -> str:
+        """The user who made the payment; raises :class:`UnknownTransactionError`."""
+        ...
+
+    def explain(self, tenant: str, transaction_id: str) -> Explanation:
+        """What the decision rests on; raises :class:`UnknownTransactionError`."""
+        ...
+
+    def publish(self, event: Outcome | Published) -> Receipt:
+        """Append an event that needs no answer; returns once it is durable.
+
+        Raises
+        ------
+        PayloadConflictError
+            When the event's id came before with other content.
+        EngineUnavailableError
+            When the queue is full or the engine is stopped.
+        """
+        ...
+
+    def health(self) -> Health:
+        """The state that health checks report."""
+        ...
+
+    def now(self) -> datetime:
+        """The edge's clock (UTC): for refusing times too far ahead, never for decisions."""
+        ...

@@ -1,0 +1,448 @@
+"""What can happen: one typed, immutable event per kind.
+
+Every event is a frozen dataclass that refuses what can never be. Times are UTC, money is an integer
+count of the currency's minor unit, ids are opaque tokens. ``event_id`` names the event for ever: a log
+holds each id once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from math import isfinite
+from typing import ClassVar, Final
+
+from detectors.money import MINOR_DIGITS
+from detectors.pan import contains_pan
+from geo import Position
+
+EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+MAX_ID = 128
+MAX_TEXT = 256
+MAX_AMOUNT_MINOR = 10**15
+_NO_OFFSET = timedelta(0)
+
+STRICT: Final[dict[str, object]] = {"extra": "forbid", "strict": True}
+"""How codecs read an event: nothing unknown, nothing converted (the attribute that pydantic looks for)."""
+
+
+class PaymentType(StrEnum):
+    """What the payment does with the money."""
+
+    PURCHASE = "PURCHASE"
+    CASH_WITHDRAWAL = "CASH_WITHDRAWAL"
+    TRANSFER = "TRANSFER"
+    REFUND = "REFUND"
+    ACCOUNT_VERIFICATION = "ACCOUNT_VERIFICATION"
+
+
+class Channel(StrEnum):
+    """Where the payer acts."""
+
+    POS = "POS"
+    ECOMMERCE = "ECOMMERCE"
+    ATM = "ATM"
+    MOTO = "MOTO"
+    WALLET = "WALLET"
+    BANK = "BANK"
+
+
+class EntryMode(StrEnum):
+    """How the credential was read (the groups of ISO 8583 DE 22)."""
+
+    CHIP = "CHIP"
+    CONTACTLESS = "CONTACTLESS"
+    MAGSTRIPE = "MAGSTRIPE"
+    MANUAL = "MANUAL"
+    ECOMMERCE = "ECOMMERCE"
+    CREDENTIAL_ON_FILE = "CREDENTIAL_ON_FILE"
+
+
+class OutcomeKind(StrEnum):
+    """Who says how a payment turned out."""
+
+    STEP_UP = "STEP_UP"
+    FRAUD_REPORT = "FRAUD_REPORT"
+    CHARGEBACK = "CHARGEBACK"
+    ANALYST = "ANALYST"
+
+
+class Verdict(StrEnum):
+    """What an outcome says of the payment."""
+
+    FRAUD = "FRAUD"
+    GENUINE = "GENUINE"
+    UNDECIDED = "UNDECIDED"
+
+
+class ThreeDSStatus(StrEnum):
+    """The eight ``transStatus`` values of EMV 3-D Secure."""
+
+    Y = "Y"  # authenticated
+    N = "N"  # not authenticated
+    U = "U"  # could not be performed
+    A = "A"  # attempted
+    C = "C"  # challenge required
+    D = "D"  # decoupled challenge required
+    R = "R"  # rejected: do not authorise
+    I = "I"  # informational only  # noqa: E741
+
+
+class ConsentPurpose(StrEnum):
+    """What a consent allows; fraud checks need none."""
+
+    LOCATION_ALERTS = "LOCATION_ALERTS"
+    TRADING_ALERTS = "TRADING_ALERTS"
+
+
+class TradeSide(StrEnum):
+    """Which way a trade goes, seen from the user."""
+
+    BUY = "BUY"
+    SELL = "SELL"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment to decide on. ``amount_minor`` counts minor units of ``currency`` (ISO 4217)."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "payment"
+
+    transaction_id: str
+    user_id: str
+    amount_minor: int
+    currency: str
+    event_time: datetime
+    merchant_id: str
+    tenant: str = "default"
+    payment_type: PaymentType = PaymentType.PURCHASE
+    mcc: str | None = None
+    merchant_name: str | None = None
+    merchant_country: str | None = None
+    merchant_position: Position | None = None
+    payer_position: Position | None = None
+    device_id: str | None = None
+    channel: Channel | None = None
+    entry_mode: EntryMode | None = None
+    card_token: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_ids(
+            ("transaction_id", self.transaction_id),
+            ("user_id", self.user_id),
+            ("merchant_id", self.merchant_id),
+            ("tenant", self.tenant),
+            ("device_id", self.device_id),
+            ("card_token", self.card_token),
+        )
+        _check_text("merchant_name", self.merchant_name)
+        _check_time("event_time", self.event_time)
+        if self.currency not in MINOR_DIGITS:
+            raise ValueError(f"currency: {self.currency[:12]!r} is not a currency; allowed: ISO 4217 codes")
+        _check_code("merchant_country", self.merchant_country, 2, "two capital letters (ISO 3166-1)")
+        mcc = self.mcc
+        if mcc is not None and not (len(mcc) == 4 and mcc.isascii() and mcc.isdigit()):
+            raise ValueError(f"mcc: {mcc!r} is not a category code; allowed: four digits (ISO 18245)")
+        lowest = 0 if self.payment_type is PaymentType.ACCOUNT_VERIFICATION else 1
+        if not lowest <= self.amount_minor <= MAX_AMOUNT_MINOR:
+            raise ValueError(
+                f"amount_minor: {self.amount_minor!r} is out of range; "
+                f"allowed: {lowest}..{MAX_AMOUNT_MINOR} minor units for {self.payment_type}"
+            )
+
+    @property
+    def event_id(self) -> str:
+        return f"payment/{self.tenant}/{self.transaction_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A position fix of a user's device. ``mocked`` says that the device reports a mock provider."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "location"
+
+    user_id: str
+    position: Position
+    event_time: datetime
+    tenant: str = "default"
+    device_id: str | None = None
+    speed_mps: float | None = None
+    heading_deg: float | None = None
+    mocked: bool = False
+
+    def __post_init__(self) -> None:
+        _check_ids(("user_id", self.user_id), ("tenant", self.tenant), ("device_id", self.device_id))
+        _check_time("event_time", self.event_time)
+        if self.speed_mps is not None and not 0.0 <= self.speed_mps <= 1_000.0:
+            raise ValueError(f"speed_mps: {self.speed_mps!r} is out of range; allowed: 0..1000")
+        if self.heading_deg is not None and not 0.0 <= self.heading_deg < 360.0:
+            raise ValueError(f"heading_deg: {self.heading_deg!r} is out of range; allowed: 0..<360")
+
+    @property
+    def event_id(self) -> str:
+        return f"location/{self.tenant}/{self.user_id}/{self.device_id or ''}/{self.event_time.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a payment turned out, as one source reports it; may come late, twice or before the payment."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "outcome"
+
+    outcome_id: str
+    transaction_id: str
+    user_id: str
+    outcome_kind: OutcomeKind
+    verdict: Verdict
+    event_time: datetime
+    tenant: str = "default"
+    three_ds_status: ThreeDSStatus | None = None
+    source: str = ""
+    code: str = ""
+    confidence: float = 1.0
+    reported_time: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check_ids(
+            ("outcome_id", self.outcome_id),
+            ("transaction_id", self.transaction_id),
+            ("user_id", self.user_id),
+            ("tenant", self.tenant),
+        )
+        _check_text("source", self.source)
+        _check_text("code", self.code)
+        _check_time("event_time", self.event_time)
+        if self.reported_time is not None:
+            _check_time("reported_time", self.reported_time)
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence: {self.confidence!r} is not a probability; allowed: 0..1")
+        if (self.outcome_kind is OutcomeKind.STEP_UP) != (self.three_ds_status is not None):
+            raise ValueError(
+                "three_ds_status: a STEP_UP outcome needs one of Y N U A C D R I, no other kind may have one"
+            )
+
+    @property
+    def event_id(self) -> str:
+        return f"outcome/{self.tenant}/{self.outcome_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A user allows or withdraws one purpose from ``event_time`` on."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "consent"
+
+    user_id: str
+    purpose: ConsentPurpose
+    granted: bool
+    version: str
+    event_time: datetime
+    tenant: str = "default"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _check_ids(("user_id", self.user_id), ("tenant", self.tenant), ("version", self.version))
+        _check_text("source", self.source)
+        _check_time("event_time", self.event_time)
+
+    @property
+    def event_id(self) -> str:
+        return f"consent/{self.tenant}/{self.user_id}/{self.purpose}/{self.event_time.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """A user's settings as a whole; a later one replaces an earlier one."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "preferences"
+
+    user_id: str
+    event_time: datetime
+    tenant: str = "default"
+    time_zone: str | None = None
+    quiet_from_min: int | None = None
+    quiet_to_min: int | None = None
+    display_currency: str | None = None
+    watched_assets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_ids(("user_id", self.user_id), ("tenant", self.tenant))
+        _check_ids(*(("watched_assets", asset) for asset in self.watched_assets))
+        _check_text("time_zone", self.time_zone)
+        _check_time("event_time", self.event_time)
+        _check_code("display_currency", self.display_currency, 3, "three capital letters (ISO 4217)")
+        for name, minute in (("quiet_from_min", self.quiet_from_min), ("quiet_to_min", self.quiet_to_min)):
+            if minute is not None and not 0 <= minute < 1440:
+                raise ValueError(f"{name}: {minute!r} is not a minute of the day; allowed: 0..1439")
+
+    @property
+    def event_id(self) -> str:
+        return f"preferences/{self.tenant}/{self.user_id}/{self.event_time.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Merchant:
+    """A merchant's directory entry. ``opening_hours`` is in OpenStreetMap syntax."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "merchant"
+
+    merchant_id: str
+    event_time: datetime
+    tenant: str = "default"
+    name: str | None = None
+    mcc: str | None = None
+    country: str | None = None
+    position: Position | None = None
+    radius_m: float | None = None
+    chain_id: str | None = None
+    opening_hours: str | None = None
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        _check_ids(
+            ("merchant_id", self.merchant_id), ("tenant", self.tenant), ("chain_id", self.chain_id)
+        )
+        _check_text("name", self.name)
+        _check_text("opening_hours", self.opening_hours)
+        _check_time("event_time", self.event_time)
+        _check_code("country", self.country, 2, "two capital letters (ISO 3166-1)")
+        if self.radius_m is not None and not 0.0 < self.radius_m <= 50_000.0:
+            raise ValueError(f"radius_m: {self.radius_m!r} is out of range; allowed: >0..50000 metres")
+
+    @property
+    def event_id(self) -> str:
+        return f"merchant/{self.tenant}/{self.merchant_id}/{self.event_time.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One candle of an instrument: prices in ``quote``, ``volume`` in units of the asset."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "tick"
+
+    venue: str
+    asset: str
+    quote: str
+    event_time: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    interval_s: int = 60
+
+    def __post_init__(self) -> None:
+        _check_ids(("venue", self.venue), ("asset", self.asset), ("quote", self.quote))
+        _check_time("event_time", self.event_time)
+        for name in ("open", "high", "low", "close"):
+            price = getattr(self, name)
+            if not (price > 0.0 and isfinite(price)):
+                raise ValueError(f"{name}: {price!r} is not a price; allowed: above 0")
+        if not (self.volume >= 0.0 and isfinite(self.volume)):
+            raise ValueError(f"volume: {self.volume!r} is not a volume; allowed: 0 or more")
+        if self.interval_s < 0:
+            raise ValueError(f"interval_s: {self.interval_s!r} is negative; allowed: 0 (a trade) or more")
+
+    @property
+    def event_id(self) -> str:
+        return (
+            f"tick/{self.venue}/{self.asset}/{self.quote}/{self.interval_s}/{self.event_time.isoformat()}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A user's own trade: ``quantity`` of ``asset`` at ``price`` in ``quote``."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "trade"
+
+    trade_id: str
+    user_id: str
+    asset: str
+    quote: str
+    side: TradeSide
+    quantity: float
+    price: float
+    event_time: datetime
+    tenant: str = "default"
+    venue: str = ""
+
+    def __post_init__(self) -> None:
+        _check_ids(
+            ("trade_id", self.trade_id),
+            ("user_id", self.user_id),
+            ("asset", self.asset),
+            ("quote", self.quote),
+            ("tenant", self.tenant),
+        )
+        _check_text("venue", self.venue)
+        _check_time("event_time", self.event_time)
+        for name, value in (("quantity", self.quantity), ("price", self.price)):
+            if not (value > 0.0 and isfinite(value)):
+                raise ValueError(f"{name}: {value!r} is out of range; allowed: above 0")
+
+    @property
+    def event_id(self) -> str:
+        return f"trade/{self.tenant}/{self.trade_id}"
+
+
+def _check_ids(*named: tuple[str, str | None]) -> None:
+    joined = ""
+    for name, value in named:
+        if value is None:
+            continue
+        if not 0 < len(value) <= MAX_ID:
+            raise ValueError(f"{name}: has {len(value)} characters; allowed: 1..{MAX_ID}")
+        joined += value
+    # One pass over all ids together: only a suspicious whole is looked at field by field.
+    if not (joined.isascii() and joined.isprintable()):
+        _refuse_unprintable(named)
+    if sum(map(str.isdigit, joined)) >= 12:
+        _refuse_pan(named)
+
+
+def _check_text(name: str, value: str | None) -> None:
+    if value is None or value == "":
+        return
+    if len(value) > MAX_TEXT:
+        raise ValueError(f"{name}: has {len(value)} characters; allowed: at most {MAX_TEXT}")
+    if not value.isprintable():
+        _refuse_unprintable(((name, value),), ascii_only=False)
+    _refuse_pan(((name, value),))
+
+
+def _refuse_unprintable(named: Iterable[tuple[str, str | None]], ascii_only: bool = True) -> None:
+    for name, value in named:
+        if value is not None and not (value.isprintable() and (value.isascii() or not ascii_only)):
+            allowed = "printable ASCII" if ascii_only else "printable text"
+            raise ValueError(f"{name}: holds a character that is not allowed; allowed: {allowed}")
+
+
+def _refuse_pan(named: Iterable[tuple[str, str | None]]) -> None:
+    for name, value in named:
+        if value is not None and contains_pan(value):
+            # The value itself is never repeated: it may be a real card number.
+            raise ValueError(f"{name}: looks like a card number; allowed: tokens only")
+
+
+def _check_time(name: str, value: datetime) -> None:
+    if value.utcoffset() != _NO_OFFSET:
+        raise ValueError(f"{name}: {value.isoformat()} is not in UTC; allowed: UTC times")
+    if not EARLIEST <= value < LATEST:
+        raise ValueError(f"{name}: {value.isoformat()} is out of range; allowed: 1990 up to 2099")
+
+
+def _check_code(name: str, value: str | None, length: int, allowed: str) -> None:
+    if value is None:
+        return
+    if not (len(value) == length and value.isascii() and value.isalpha() and value.isupper()):
+        raise ValueError(f"{name}: {value[:12]!r} is not a code; allowed: {allowed}")

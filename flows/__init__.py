@@ -1,0 +1,1 @@
+"""Logs, state store, shard task, dataflows, settings and the command line."""
