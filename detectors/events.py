@@ -140,7 +140,9 @@ class Payment:
         _check_text("merchant_name", self.merchant_name)
         _check_time("event_time", self.event_time)
         if self.currency not in MINOR_DIGITS:
-            raise ValueError(f"currency: {self.currency[:12]!r} is not a currency; allowed: ISO 4217 codes")
+            raise ValueError(
+                f"currency: {self.currency[:12]!r} is not a currency; allowed: ISO 4217 codes"
+            )
         _check_code("merchant_country", self.merchant_country, 2, "two capital letters (ISO 3166-1)")
         mcc = self.mcc
         if mcc is not None and not (len(mcc) == 4 and mcc.isascii() and mcc.isdigit()):
@@ -183,7 +185,9 @@ class Location:
 
     @property
     def event_id(self) -> str:
-        return f"location/{self.tenant}/{self.user_id}/{self.device_id or ''}/{self.event_time.isoformat()}"
+        return (
+            f"location/{self.tenant}/{self.user_id}/{self.device_id or ''}/{self.event_time.isoformat()}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +281,10 @@ class Preferences:
         _check_text("time_zone", self.time_zone)
         _check_time("event_time", self.event_time)
         _check_code("display_currency", self.display_currency, 3, "three capital letters (ISO 4217)")
-        for name, minute in (("quiet_from_min", self.quiet_from_min), ("quiet_to_min", self.quiet_to_min)):
+        for name, minute in (
+            ("quiet_from_min", self.quiet_from_min),
+            ("quiet_to_min", self.quiet_to_min),
+        ):
             if minute is not None and not 0 <= minute < 1440:
                 raise ValueError(f"{name}: {minute!r} is not a minute of the day; allowed: 0..1439")
 
@@ -349,13 +356,13 @@ class Tick:
         if not (self.volume >= 0.0 and isfinite(self.volume)):
             raise ValueError(f"volume: {self.volume!r} is not a volume; allowed: 0 or more")
         if self.interval_s < 0:
-            raise ValueError(f"interval_s: {self.interval_s!r} is negative; allowed: 0 (a trade) or more")
+            raise ValueError(
+                f"interval_s: {self.interval_s!r} is negative; allowed: 0 (a trade) or more"
+            )
 
     @property
     def event_id(self) -> str:
-        return (
-            f"tick/{self.venue}/{self.asset}/{self.quote}/{self.interval_s}/{self.event_time.isoformat()}"
-        )
+        return f"tick/{self.venue}/{self.asset}/{self.quote}/{self.interval_s}/{self.event_time.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
