@@ -140,9 +140,7 @@ class Payment:
         _check_text("merchant_name", self.merchant_name)
         _check_time("event_time", self.event_time)
         if self.currency not in MINOR_DIGITS:
-            raise ValueError(
-                f"currency: {self.currency[:12]!r} is not a currency; allowed: ISO 4217 codes"
-            )
+            raise ValueError(f"currency: {self.currency[:12]!r} is not a currency; allowed: ISO 4217 codes")
         _check_code("merchant_country", self.merchant_country, 2, "two capital letters (ISO 3166-1)")
         mcc = self.mcc
         if mcc is not None and not (len(mcc) == 4 and mcc.isascii() and mcc.isdigit()):
@@ -185,9 +183,7 @@ class Location:
 
     @property
     def event_id(self) -> str:
-        return (
-            f"location/{self.tenant}/{self.user_id}/{self.device_id or ''}/{self.event_time.isoformat()}"
-        )
+        return f"location/{self.tenant}/{self.user_id}/{self.device_id or ''}/{self.event_time.isoformat()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,9 +309,7 @@ class Merchant:
     closed: bool = False
 
     def __post_init__(self) -> None:
-        _check_ids(
-            ("merchant_id", self.merchant_id), ("tenant", self.tenant), ("chain_id", self.chain_id)
-        )
+        _check_ids(("merchant_id", self.merchant_id), ("tenant", self.tenant), ("chain_id", self.chain_id))
         _check_text("name", self.name)
         _check_text("opening_hours", self.opening_hours)
         _check_time("event_time", self.event_time)
@@ -356,9 +350,7 @@ class Tick:
         if not (self.volume >= 0.0 and isfinite(self.volume)):
             raise ValueError(f"volume: {self.volume!r} is not a volume; allowed: 0 or more")
         if self.interval_s < 0:
-            raise ValueError(
-                f"interval_s: {self.interval_s!r} is negative; allowed: 0 (a trade) or more"
-            )
+            raise ValueError(f"interval_s: {self.interval_s!r} is negative; allowed: 0 (a trade) or more")
 
     @property
     def event_id(self) -> str:

@@ -69,9 +69,7 @@ def decode_event(raw: bytes, origin: str) -> Event | BadRecord:
         kind, members = _split_kind(raw)
         adapter = _ADAPTERS.get(kind)
         if adapter is None:
-            return BadRecord(
-                f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_ADAPTERS)}", origin, raw
-            )
+            return BadRecord(f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_ADAPTERS)}", origin, raw)
         event: Event = adapter.validate_json(members)
     except ValidationError as error:
         return BadRecord(_explain(error), origin, raw)
