@@ -1,5 +1,19 @@
-"""Positions and distances on Earth: pure functions, no payments, no thresholds, no I/O."""
+"""Positions, distances and local time on Earth: pure functions, no payments, no thresholds, no I/O."""
 
+from geo.distance import bearing_deg, distance_km
+from geo.local_time import LocalTime, is_zone, local_time, solar_offset_h, solar_time
 from geo.position import Position
+from geo.travel import MIN_GAP_S, min_speed_kmh
 
-__all__ = ["Position"]
+__all__ = [
+    "MIN_GAP_S",
+    "LocalTime",
+    "Position",
+    "bearing_deg",
+    "distance_km",
+    "is_zone",
+    "local_time",
+    "min_speed_kmh",
+    "solar_offset_h",
+    "solar_time",
+]
