@@ -1,0 +1,335 @@
+"""Where requests wait for the flow: one bounded queue, each request answered by its deadline.
+
+Many threads submit, one flow thread takes. Whoever sets a submission's decision first has answered it: the
+engine, or the waiting thread with the fallback when the deadline comes first. The other one finds the answer
+there and leaves it.
+"""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from queue import Empty, SimpleQueue
+
+from alerting.decision import Decision, FallbackAnswered, FallbackCause
+from alerting.engine import EngineUnavailableError, PayloadConflictError, Receipt
+from detectors.events import Payment
+from flows.codec import Event
+from flows.fallback_rate import FallbackRate
+from flows.log import NewRecord
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeParams:
+    """Bounds of the queue.
+
+    Parameters
+    ----------
+    max_waiting
+        Payments that may wait at once; a further one is answered by the fallback, cause OVERLOAD.
+    max_batch
+        Records that the flow takes at once.
+    max_unlogged
+        Fallback answers that may wait for their place in the log. Beyond it a request is refused
+        (UNAVAILABLE): an answer that can't be recorded is not given.
+    remembered
+        Decisions kept in memory, so that a repeated request is answered before the ledger has the row.
+    """
+
+    max_waiting: int = 128
+    max_batch: int = 64
+    max_unlogged: int = 20_000
+    remembered: int = 8_192
+
+
+class Mode(Enum):
+    """What the flow is doing, as the intake must know it."""
+
+    CATCHING_UP = auto()
+    RUNNING = auto()
+    DOWN = auto()
+
+
+class Submission:
+    """A payment on its way to an answer."""
+
+    __slots__ = ("_due", "_intake", "_latch", "cause", "conflict", "decision", "payment", "record", "taken")
+
+    def __init__(self, intake: "Intake", payment: Payment, record: NewRecord, due: float) -> None:
+        self._intake = intake
+        self._due = due
+        self._latch = threading.Lock()
+        self._latch.acquire()
+        self.payment = payment
+        self.record = record
+        self.decision: Decision | None = None
+        self.cause = FallbackCause.DEADLINE
+        self.conflict = False
+        self.taken = False
+
+    def result(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.result`."""
+        return self.result_by(self._due)
+
+    def result_by(self, due: float) -> Decision:
+        """The decision, not later than ``due`` on the intake's clock."""
+        if self._latch.acquire(timeout=max(0.0, due - self._intake.clock())):
+            self._latch.release()  # for the next one who waits
+        if self.conflict:
+            raise PayloadConflictError(self.payment.transaction_id)
+        return self.decision or self._intake.fall_back(self, self.cause)
+
+    def wake(self) -> None:
+        """Let everybody who waits look again."""
+        if self._latch.locked():
+            self._latch.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """The same payment, asked for again while the first request still waits."""
+
+    first: Submission
+    due: float
+
+    def result(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.result`."""
+        return self.first.result_by(self.due)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A payment that was answered before."""
+
+    decision: Decision
+
+    def result(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.result`."""
+        return self.decision
+
+
+class Publication:
+    """An event that needs a receipt and no decision."""
+
+    __slots__ = ("_latch", "conflict", "receipt", "record")
+
+    def __init__(self, record: NewRecord) -> None:
+        self._latch = threading.Lock()
+        self._latch.acquire()
+        self.record = record
+        self.receipt: Receipt | None = None
+        self.conflict = False
+
+    def settle(self, receipt: Receipt | None, *, conflict: bool = False) -> None:
+        """Say what became of it; None when it never reached the log."""
+        self.receipt, self.conflict = receipt, conflict
+        self._latch.release()
+
+    def wait(self, timeout_s: float) -> Receipt:
+        """The receipt, once the event is durable."""
+        if not self._latch.acquire(timeout=timeout_s):
+            raise EngineUnavailableError(f"the log did not take the event within {timeout_s:g} s")
+        if self.conflict:
+            raise PayloadConflictError(self.record.event.event_id)
+        if self.receipt is None:
+            raise EngineUnavailableError("the engine is restarting")
+        return self.receipt
+
+
+@dataclass(frozen=True, slots=True)
+class FallbackEntry:
+    """A fallback answer on its way into the log."""
+
+    record: NewRecord
+    submission: Submission
+
+
+Entry = Submission | Publication | FallbackEntry
+
+
+class Intake:
+    """The queue between the threads that serve requests and the one that runs the flow.
+
+    Parameters
+    ----------
+    fallback
+        The declared fallback's decision for a payment and a cause.
+    find_known
+        The decision on record for a payment that the ledger may know, with its digest's match:
+        raises :class:`PayloadConflictError` when the payload differs.
+    arrival_us
+        The edge's clock in Unix microseconds, for the log record only.
+    """
+
+    def __init__(
+        self,
+        fallback: Callable[[Payment, FallbackCause], Decision],
+        find_known: Callable[[NewRecord, Payment], Decision | None],
+        arrival_us: Callable[[], int],
+        params: IntakeParams | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.params = params or IntakeParams()
+        self.clock = clock
+        self.rate = FallbackRate(clock)
+        self.mode = Mode.CATCHING_UP
+        self._fallback = fallback
+        self._find_known = find_known
+        self._arrival_us = arrival_us
+        self._lock = threading.Lock()
+        self._queue: SimpleQueue[Entry] = SimpleQueue()
+        self._open: dict[bytes, Submission] = {}  # by event key: unanswered, or answered but not on record
+        self._remembered: OrderedDict[bytes, tuple[bytes, Decision]] = OrderedDict()
+        self._waiting = 0
+        self._unlogged = 0
+
+    # For the threads that serve requests.
+
+    def submit(self, payment: Payment, deadline_s: float) -> Submission | Twin | Known:
+        """See :meth:`alerting.engine.RiskEngine.submit`."""
+        due = self.clock() + deadline_s
+        record = NewRecord.of(payment, self._arrival_us())
+        with self._lock:
+            open_one = self._open.get(record.event_key)
+            if open_one is not None:
+                _refuse_conflict(record, open_one.record.digest)
+                return Twin(open_one, due)
+            remembered = self._remembered.get(record.event_key)
+            if remembered is not None:
+                _refuse_conflict(record, remembered[0])
+                return Known(remembered[1])
+            submission = Submission(self, payment, record, due)
+            cause = self._cause_to_refuse()
+            if cause is None:
+                self._open[record.event_key] = submission
+                self._waiting += 1
+        if cause is None:
+            self._queue.put(submission)
+            return submission
+        # Even now a payment that was decided before gets the answer it had.
+        known = self._find_known(record, payment)
+        if known is not None:
+            return Known(known)
+        submission.cause = cause
+        submission.wake()
+        return submission
+
+    def publish(self, event: Event, timeout_s: float) -> Receipt:
+        """See :meth:`alerting.engine.RiskEngine.publish`."""
+        publication = Publication(NewRecord.of(event, self._arrival_us()))
+        if self.mode is Mode.DOWN or self._queue.qsize() > self.params.max_unlogged:
+            raise EngineUnavailableError("the engine takes no records now; try again")
+        self._queue.put(publication)
+        return publication.wait(timeout_s)
+
+    def fall_back(self, submission: Submission, cause: FallbackCause) -> Decision:
+        """Answer with the fallback unless the engine has answered meanwhile."""
+        decision = self._fallback(submission.payment, cause)
+        with self._lock:
+            if submission.decision is not None:
+                return submission.decision
+            if self._unlogged >= self.params.max_unlogged:
+                raise EngineUnavailableError("too many answers wait for their place in the log")
+            submission.decision = decision
+            self._unlogged += 1
+            self._open[submission.record.event_key] = submission
+            logged = submission.taken
+            if not logged:
+                submission.taken = True
+        self.rate.count(fallback=True)
+        answered = FallbackAnswered(
+            submission.payment, decision.action, cause, decision.policy_version, payment_logged=logged
+        )
+        self._queue.put(FallbackEntry(NewRecord.of(answered, submission.record.arrival_us), submission))
+        submission.wake()
+        return decision
+
+    def remembered(self, event_key: bytes) -> Decision | None:
+        """A decision that the ledger may not have yet."""
+        with self._lock:
+            open_one = self._open.get(event_key)
+            if open_one is not None:
+                return open_one.decision
+            known = self._remembered.get(event_key)
+        return None if known is None else known[1]
+
+    def _cause_to_refuse(self) -> FallbackCause | None:
+        if self.mode is Mode.DOWN:
+            return FallbackCause.FAULT
+        if self._waiting >= self.params.max_waiting:
+            return FallbackCause.OVERLOAD
+        return None
+
+    # For the flow thread.
+
+    def take(self, timeout_s: float) -> list[Entry]:
+        """The next entries in order of arrival, without payments that were answered while they waited."""
+        entries: list[Entry] = []
+        queue = self._queue
+        try:
+            entries.append(queue.get(timeout=timeout_s))
+            while len(entries) < self.params.max_batch:
+                entries.append(queue.get_nowait())
+        except Empty:
+            pass
+        return self._claim(entries) if entries else entries
+
+    def _claim(self, entries: list[Entry]) -> list[Entry]:
+        claimed: list[Entry] = []
+        with self._lock:
+            for entry in entries:
+                if isinstance(entry, Submission):
+                    self._waiting -= 1
+                    if entry.taken:
+                        continue
+                    entry.taken = True
+                claimed.append(entry)
+        return claimed
+
+    def answer(self, submission: Submission, decision: Decision) -> None:
+        """Give the engine's decision, unless the fallback was quicker."""
+        with self._lock:
+            if submission.decision is not None:
+                return
+            submission.decision = decision
+            self._forget(submission, decision)
+        self.rate.count(fallback=False)
+        submission.wake()
+
+    def refuse(self, submission: Submission) -> None:
+        """Say that the transaction id came before with another payload."""
+        with self._lock:
+            submission.conflict = True
+            self._open.pop(submission.record.event_key, None)
+        submission.wake()
+
+    def recorded(self, entry: FallbackEntry) -> None:
+        """A fallback answer has its place in the log."""
+        with self._lock:
+            self._unlogged -= 1
+            if entry.submission.decision is not None:
+                self._forget(entry.submission, entry.submission.decision)
+
+    def _forget(self, submission: Submission, decision: Decision) -> None:
+        self._open.pop(submission.record.event_key, None)
+        self._remembered[submission.record.event_key] = (submission.record.digest, decision)
+        while len(self._remembered) > self.params.remembered:
+            self._remembered.popitem(last=False)
+
+    def fail_waiting(self, mode: Mode) -> None:
+        """The flow is gone: everybody who waits gets the fallback now, cause FAULT."""
+        with self._lock:
+            self.mode = mode
+            waiting = [s for s in self._open.values() if s.decision is None]
+        for submission in waiting:
+            submission.cause = FallbackCause.FAULT
+            submission.wake()
+
+
+def _refuse_conflict(record: NewRecord, digest: bytes) -> None:
+    if record.digest != digest:
+        raise PayloadConflictError(record.event.event_id)

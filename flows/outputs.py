@@ -1,0 +1,35 @@
+"""What the shard task says about a log record."""
+
+from dataclasses import dataclass
+
+from alerting.decision import Decision
+from detectors.events import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A payment has its decision; ``features`` are what it was made from (empty for a fallback)."""
+
+    position: int
+    decision: Decision
+    features: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeNoted:
+    """An outcome is on record."""
+
+    position: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFault:
+    """A record that the task could not apply: a fault of ours, kept as a dead letter."""
+
+    position: int
+    event_id: str
+    reason: str
+
+
+Output = Decided | OutcomeNoted | TaskFault

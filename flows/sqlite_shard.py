@@ -1,0 +1,226 @@
+"""The embedded default: shard log and state store in one SQLite file, written in one transaction.
+
+The file is in write-ahead-log mode with ``synchronous=FULL``: what
+:meth:`SqliteShard.append` returned from survives a kill and a power cut. One thread writes; others read through
+a :meth:`SqliteShard.reader` of their own.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from flows.codec import BadRecord, decode_event
+from flows.log import Appended, LogRecord, NewRecord, event_key
+from flows.store import LedgerRow, OutcomeRow, Slice
+
+SCHEMA_VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE log (
+    position INTEGER PRIMARY KEY, event_key BLOB NOT NULL UNIQUE,
+    digest BLOB NOT NULL, arrival_us INTEGER NOT NULL, payload BLOB NOT NULL);
+CREATE TABLE state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ledger (position INTEGER PRIMARY KEY, decision BLOB NOT NULL, features BLOB NOT NULL);
+CREATE TABLE outcome (
+    transaction_key BLOB NOT NULL, position INTEGER NOT NULL,
+    PRIMARY KEY (transaction_key, position)) WITHOUT ROWID;
+CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
+INSERT INTO applied VALUES (1, 0);
+"""
+_APPEND: Final = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?)"
+
+
+class ShardFileError(Exception):
+    """The file is not a shard that this version can open."""
+
+
+class SqliteShard:
+    """A :class:`~flows.log.ShardLog` and a :class:`~flows.store.StateStore` in one file.
+
+    Parameters
+    ----------
+    path
+        The database file; made when it does not exist.
+    durable
+        ``False`` gives up durability for speed: for a replay, whose log is the stream it reads.
+
+    Raises
+    ------
+    ShardFileError
+        When the file is something else, or was written by another schema version.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self.path = path
+        self._db = _connect(path, durable)
+        try:
+            self._end = self._open_schema()
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise ShardFileError(f"{path}: not a Tapwatch shard: {error}") from None
+
+    def _open_schema(self) -> int:
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+            self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise ShardFileError(
+                f"{self.path}: schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}"
+            )
+        return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
+
+    # The log.
+
+    def append(self, records: Sequence[NewRecord]) -> list[Appended]:
+        """See :meth:`flows.log.ShardLog.append`."""
+        return self.append_and_commit(records, None)
+
+    def append_and_commit(self, records: Sequence[NewRecord], work: Slice | None) -> list[Appended]:
+        """Append new records and store finished work with one flush to disk."""
+        end_before = self._end
+        try:
+            with self._transaction():
+                if work is not None:
+                    self._write_slice(work)
+                return [self._append_one(record) for record in records]
+        except BaseException:
+            self._end = end_before
+            raise
+
+    def _append_one(self, record: NewRecord) -> Appended:
+        position = self._end + 1
+        row = (position, record.event_key, record.digest, record.arrival_us, record.payload)
+        if self._db.execute(_APPEND, row).rowcount == 1:
+            self._end = position
+            return Appended(position)
+        position, digest = self._db.execute(
+            "SELECT position, digest FROM log WHERE event_key = ?", (record.event_key,)
+        ).fetchone()
+        return Appended(position, duplicate=True, conflict=digest != record.digest)
+
+    def read(self, after: int, limit: int) -> list[LogRecord]:
+        """See :meth:`flows.log.ShardLog.read`."""
+        rows = self._db.execute(
+            "SELECT position, arrival_us, payload FROM log WHERE position > ? ORDER BY position LIMIT ?",
+            (after, limit),
+        )
+        return [_to_record(*row) for row in rows]
+
+    def find(self, event_id: str) -> int | None:
+        """See :meth:`flows.log.ShardLog.find`."""
+        row = self._db.execute(
+            "SELECT position FROM log WHERE event_key = ?", (event_key(event_id),)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    @property
+    def end(self) -> int:
+        """See :attr:`flows.log.ShardLog.end`."""
+        return self._end
+
+    # The state store.
+
+    @property
+    def position(self) -> int:
+        """See :attr:`flows.store.StateStore.position`."""
+        return int(self._db.execute("SELECT position FROM applied").fetchone()[0])
+
+    def load(self, key: str) -> bytes | None:
+        """See :meth:`flows.store.StateStore.load`."""
+        row = self._db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def commit(self, work: Slice) -> None:
+        """See :meth:`flows.store.StateStore.commit`."""
+        with self._transaction():
+            self._write_slice(work)
+
+    def ledger_row(self, position: int) -> LedgerRow | None:
+        """See :meth:`flows.store.StateStore.ledger_row`."""
+        row = self._db.execute(
+            "SELECT position, decision, features FROM ledger WHERE position = ?", (position,)
+        ).fetchone()
+        return None if row is None else LedgerRow(*row)
+
+    def outcome_positions(self, transaction_key: bytes) -> list[int]:
+        """See :meth:`flows.store.StateStore.outcome_positions`."""
+        rows = self._db.execute(
+            "SELECT position FROM outcome WHERE transaction_key = ? ORDER BY position", (transaction_key,)
+        )
+        return [position for (position,) in rows]
+
+    def _write_slice(self, work: Slice) -> None:
+        db = self._db
+        gone = [(key,) for key, value in work.states.items() if value is None]
+        if gone:
+            db.executemany("DELETE FROM state WHERE key = ?", gone)
+        db.executemany(
+            "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            ((key, value) for key, value in work.states.items() if value is not None),
+        )
+        db.executemany("INSERT OR REPLACE INTO ledger VALUES (?, ?, ?)", map(_ledger_values, work.ledger))
+        if work.outcomes:
+            db.executemany("INSERT OR IGNORE INTO outcome VALUES (?, ?)", map(_outcome_values, work.outcomes))
+        db.execute("UPDATE applied SET position = ?", (work.position,))
+
+    # The file.
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def reader(self) -> "SqliteShard":
+        """The same shard for another thread, to read only."""
+        return _Reader(self.path)
+
+    def checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the database; never blocks a reader or the writer."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+class _Reader(SqliteShard):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+
+    @property
+    def end(self) -> int:
+        return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
+
+
+def _connect(path: Path, durable: bool) -> sqlite3.Connection:
+    # Autocommit, so that transactions begin and end only where this module says so.
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+    db.execute("PRAGMA journal_mode = WAL" if durable else "PRAGMA journal_mode = OFF")
+    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+    # The checkpointer moves pages; left on, it would do so inside some unlucky caller's commit.
+    db.execute(f"PRAGMA wal_autocheckpoint = {0 if durable else 1000}")
+    db.execute("PRAGMA cache_size = -65536")
+    return db
+
+
+def _to_record(position: int, arrival_us: int, payload: bytes) -> LogRecord:
+    event = decode_event(payload, f"log position {position}")
+    if isinstance(event, BadRecord):
+        raise ShardFileError(f"log position {position} can't be read: {event.reason}")
+    return LogRecord(position, event, arrival_us)
+
+
+def _ledger_values(row: LedgerRow) -> tuple[int, bytes, bytes]:
+    return row.position, row.decision, row.features
+
+
+def _outcome_values(row: OutcomeRow) -> tuple[bytes, int]:
+    return row.transaction_key, row.position

@@ -1,0 +1,101 @@
+"""The state store: what the shard task knows at one log position, kept in one piece."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """A decision at its log position, as bytes, with the features it was made from (float32)."""
+
+    position: int
+    decision: bytes
+    features: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """Says that the outcome at ``position`` is about the transaction with ``transaction_key``."""
+
+    position: int
+    transaction_key: bytes
+
+
+@dataclass(slots=True)
+class Slice:
+    """Finished work: all that changed between the store's position and ``position``.
+
+    A store takes a slice whole or not at all.
+    """
+
+    position: int
+    states: dict[str, bytes | None] = field(default_factory=dict)
+    ledger: list[LedgerRow] = field(default_factory=list)
+    outcomes: list[OutcomeRow] = field(default_factory=list)
+
+
+class StateStore(Protocol):
+    """State under string keys, the ledger, and the log position that both belong to."""
+
+    @property
+    def position(self) -> int:
+        """The log position that the stored state belongs to, 0 at first."""
+        ...
+
+    def load(self, key: str) -> bytes | None:
+        """The state under ``key``."""
+        ...
+
+    def commit(self, work: Slice) -> None:
+        """Store a slice in one transaction; committing the same slice again changes nothing."""
+        ...
+
+    def ledger_row(self, position: int) -> LedgerRow | None:
+        """The decision that was made at a log position."""
+        ...
+
+    def outcome_positions(self, transaction_key: bytes) -> list[int]:
+        """Where in the log outcomes of a transaction stand, in order."""
+        ...
+
+
+class MemoryStore:
+    """A store that lives as long as the process."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._states: dict[str, bytes] = {}
+        self._ledger: dict[int, LedgerRow] = {}
+        self._outcomes: dict[bytes, list[int]] = {}
+
+    @property
+    def position(self) -> int:
+        """See :attr:`StateStore.position`."""
+        return self._position
+
+    def load(self, key: str) -> bytes | None:
+        """See :meth:`StateStore.load`."""
+        return self._states.get(key)
+
+    def commit(self, work: Slice) -> None:
+        """See :meth:`StateStore.commit`."""
+        for key, value in work.states.items():
+            if value is None:
+                self._states.pop(key, None)
+            else:
+                self._states[key] = value
+        for row in work.ledger:
+            self._ledger[row.position] = row
+        for outcome in work.outcomes:
+            positions = self._outcomes.setdefault(outcome.transaction_key, [])
+            if outcome.position not in positions:
+                positions.append(outcome.position)
+        self._position = work.position
+
+    def ledger_row(self, position: int) -> LedgerRow | None:
+        """See :meth:`StateStore.ledger_row`."""
+        return self._ledger.get(position)
+
+    def outcome_positions(self, transaction_key: bytes) -> list[int]:
+        """See :meth:`StateStore.outcome_positions`."""
+        return list(self._outcomes.get(transaction_key, ()))

@@ -1,0 +1,149 @@
+"""The shard task: applies log records in order and owns all state of its shard. Plain Python, one thread."""
+
+from array import array
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from alerting.decide import Decider
+from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated
+from alerting.policy import Policy
+from detectors.events import Location, Outcome, Payment
+from detectors.features import FEATURE_VERSION, NAMES
+from detectors.joint import JointModel
+from detectors.population import Population
+from detectors.profile import UserProfile
+from detectors.scoring import MODEL_VERSION, ModelParams, Scorer
+from flows import keys
+from flows.codec import encode_decision
+from flows.feedback_stage import FeedbackStage
+from flows.log import LogRecord, event_key
+from flows.outputs import Decided, OutcomeNoted, Output, TaskFault
+from flows.payment_stage import PaymentStage
+from flows.policy_file import parse_policy
+from flows.state import State
+from flows.store import LedgerRow, OutcomeRow, Slice, StateStore
+
+_NOTHING: Final[list[Output]] = []
+
+
+class _PolicyText:
+    """The policy in force, as state."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def pack(self) -> bytes:
+        return b"\x01" + self.text.encode()
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> "_PolicyText":
+        return cls(raw[1:].decode())
+
+
+class NoPolicyError(Exception):
+    """A payment came before any policy: the log does not begin as it must."""
+
+
+class ShardTask:
+    """Turns log records into outputs and remembers what they teach.
+
+    Outputs are a function of the records alone: batch sizes, cache sizes and restarts never show.
+
+    Parameters
+    ----------
+    store
+        Where the state was last committed; the task starts at ``store.position``.
+    position_of
+        Where in the log an event id stands.
+    params
+        The models' parameters.
+    cached_objects
+        How many state objects stay in memory.
+    """
+
+    def __init__(
+        self,
+        store: StateStore,
+        position_of: Callable[[str], int | None],
+        params: ModelParams | None = None,
+        cached_objects: int = 200_000,
+    ) -> None:
+        self.position = store.position
+        self._state = State(store, cached_objects)
+        self._joint = JointModel.load(lambda part: self._state.load_raw(keys.JOINT + part))
+        population = self._state.find(keys.POPULATION, Population) or Population()
+        self._base_params = params or ModelParams()
+        self._payments = PaymentStage(self._state, Scorer(self._base_params), self._joint, population)
+        self._feedback = FeedbackStage(self._state, self._payments, position_of)
+        self._decider: Decider | None = None
+        self.policy: Policy | None = None
+        stored = self._state.find(keys.POLICY, _PolicyText)
+        if stored is not None:
+            self._set_policy(stored.text)
+        self._ledger: list[LedgerRow] = []
+        self._outcomes: list[OutcomeRow] = []
+
+    def apply(self, record: LogRecord) -> list[Output]:
+        """What follows from the next record. A fault of ours becomes an output, never an exception."""
+        try:
+            outputs = self._apply(record)
+        except (KeyboardInterrupt, SystemExit, NoPolicyError):
+            raise
+        except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
+            outputs = self._contain(record, error)
+        self.position = record.position
+        for output in outputs:
+            self._keep(output)
+        return outputs
+
+    def changes(self) -> Slice:
+        """All finished work since the last call, for one transaction."""
+        for part, raw in self._joint.dirty_parts():
+            self._state.put_raw(keys.JOINT + part, raw)
+        work = Slice(self.position, self._state.changes(), self._ledger, self._outcomes)
+        self._ledger, self._outcomes = [], []
+        return work
+
+    def _apply(self, record: LogRecord) -> list[Output]:
+        event, position = record.event, record.position
+        if isinstance(event, Payment):
+            decided = self._payments.decide(position, event, self._policy_in_force())
+            self._feedback.apply_early(event)
+            return [decided]
+        if isinstance(event, Outcome):
+            self._feedback.learn_outcome(position, event)
+            return [OutcomeNoted(position, event)]
+        if isinstance(event, Location):
+            self._payments.locate(event)
+        elif isinstance(event, FallbackAnswered):
+            return [self._payments.fall_back(position, event, self._policy_in_force())]
+        elif isinstance(event, PolicyActivated):
+            self._set_policy(event.text)
+            self._state.put(keys.POLICY, _PolicyText(event.text))
+        return _NOTHING
+
+    def _contain(self, record: LogRecord, error: BaseException) -> list[Output]:
+        fault = TaskFault(record.position, record.event.event_id, f"{type(error).__name__}: {error}")
+        if not isinstance(record.event, Payment):
+            return [fault]
+        decider = self._policy_in_force()
+        decision = decider.fallback(record.event, FallbackCause.FAULT, record.position)
+        return [fault, Decided(record.position, decision, ())]
+
+    def _keep(self, output: Output) -> None:
+        if isinstance(output, Decided):
+            features = array("f", output.features).tobytes()
+            self._ledger.append(LedgerRow(output.position, encode_decision(output.decision), features))
+        elif isinstance(output, OutcomeNoted):
+            outcome = output.outcome
+            transaction_key = event_key(f"{Payment.kind}/{outcome.tenant}/{outcome.transaction_id}")
+            self._outcomes.append(OutcomeRow(output.position, transaction_key))
+
+    def _set_policy(self, text: str) -> None:
+        self.policy = parse_policy(text)
+        self._decider = Decider(self.policy, NAMES, MODEL_VERSION, FEATURE_VERSION)
+
+    def _policy_in_force(self) -> Decider:
+        if self._decider is None:
+            raise NoPolicyError("the log holds a payment before its first policy")
+        return self._decider
