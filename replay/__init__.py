@@ -1,0 +1,1 @@
+"""Recording, importers, simulator, replay, diff and evaluation."""

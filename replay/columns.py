@@ -1,0 +1,266 @@
+"""Dataclasses as Arrow columns and back, without a detour through JSON.
+
+A dataclass becomes one column per field, of the field's name and this type:
+
+=====================  ==============================
+field                  column
+=====================  ==============================
+``str``, enumerations  ``string``
+``int``                ``int64``
+``float``              ``double``
+``bool``               ``bool``
+``datetime``           ``timestamp[us, tz=UTC]``
+another dataclass      ``struct`` of its own columns
+tuple of any of these  ``list``
+=====================  ==============================
+
+``None`` is null. A null in a field that has a default stands for the default, as an absent member does in
+JSON. Reading is strict: a row whose values its dataclass refuses comes back as a :class:`Refusal`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from functools import cache
+from itertools import repeat
+from operator import attrgetter
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
+
+TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
+_PLAIN: Final[dict[type, pa.DataType]] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+    datetime: TIMESTAMP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a row gives no value."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    of: Any  # a type, or a generic alias such as tuple[str, ...], which typing can't express
+    optional: bool
+    default: object
+
+    @property
+    def may_be_null(self) -> bool:
+        return self.optional or self.default is not MISSING
+
+    @property
+    def if_null(self) -> object:
+        return None if self.default is MISSING else self.default
+
+
+@cache
+def columns_of(record: Any) -> tuple[_Column, ...]:
+    """The columns of a dataclass, in the order of its fields."""
+    hints = get_type_hints(record)
+    found = []
+    for field in fields(record):
+        of, optional = hints[field.name], False
+        if isinstance(of, UnionType):
+            (of,) = (part for part in get_args(of) if part is not type(None))
+            optional = True
+        found.append(_Column(field.name, of, optional, field.default))
+    return tuple(found)
+
+
+@cache
+def schema_of(*records: type) -> pa.Schema:
+    """The columns of several dataclasses side by side; columns of one name are shared."""
+    types = {column.name: arrow_type(column.of) for record in records for column in columns_of(record)}
+    return pa.schema(list(types.items()))
+
+
+def arrow_type(of: Any) -> pa.DataType:
+    """The column type of a field's type."""
+    if get_origin(of) is tuple:
+        return pa.list_(arrow_type(get_args(of)[0]))
+    if is_dataclass(of):
+        return pa.struct([(column.name, arrow_type(column.of)) for column in columns_of(of)])
+    return pa.string() if issubclass(of, Enum) else _PLAIN[of]
+
+
+def encode_rows(record: type, rows: Sequence[object]) -> list[pa.Array]:
+    """One array per field of the dataclass; ``None`` among the rows gives nulls."""
+    columns = columns_of(record)
+    if None in rows:
+        names = [column.name for column in columns]
+        listed = [[None if row is None else getattr(row, name) for row in rows] for name in names]
+    else:
+        values = zip(*map(_getter(record), rows), strict=True) if rows else ([] for _ in columns)
+        listed = [list(column) for column in values]
+    return [_encode(column.of, values) for column, values in zip(columns, listed, strict=True)]
+
+
+@cache
+def _getter(record: type) -> Callable[[object], tuple[object, ...]]:
+    names = [column.name for column in columns_of(record)]
+    if len(names) == 1:
+        return lambda row: (getattr(row, names[0]),)
+    return attrgetter(*names)
+
+
+def _encode(of: Any, values: Sequence[Any]) -> pa.Array:
+    if get_origin(of) is tuple:
+        offsets, total = [], 0
+        for value in values:
+            offsets.append(None if value is None else total)
+            total += len(value or ())
+        flat = [part for value in values for part in value or ()]
+        return pa.ListArray.from_arrays(
+            pa.array([*offsets, total], pa.int32()), _encode(get_args(of)[0], flat)
+        )
+    if is_dataclass(of):
+        mask = pa.array([value is None for value in values], pa.bool_())
+        names = [column.name for column in columns_of(of)]  # type: ignore[arg-type]  # is_dataclass(type)
+        return pa.StructArray.from_arrays(encode_rows(of, values), names, mask=mask)  # type: ignore[arg-type]
+    return pa.array(values, arrow_type(of))
+
+
+def decode_rows(record: type, arrays: dict[str, pa.Array], count: int) -> list[Any]:
+    """``count`` instances of the dataclass, a :class:`Refusal` where a row can't be one.
+
+    ``arrays`` holds an array per known field; a missing one counts as all null.
+    """
+    refused: dict[int, str] = {}
+    columns = [
+        _decode_column(column, arrays.get(column.name), count, refused) for column in columns_of(record)
+    ]
+    rows: list[Any] = []
+    for index, values in enumerate(zip(*columns, strict=True)):
+        if refused and index in refused:
+            rows.append(Refusal(refused[index]))
+            continue
+        try:
+            rows.append(record(*values))
+        except ValueError as error:
+            rows.append(Refusal(str(error)))
+    return rows
+
+
+def _decode_column(column: _Column, array: pa.Array | None, count: int, refused: dict[int, str]) -> Any:
+    missing = f"{column.name}: is missing"
+    if array is None or array.null_count == count:
+        if not column.may_be_null:
+            for index in range(count):
+                refused.setdefault(index, missing)
+        return repeat(column.if_null, count)
+    values = _decode(column.of, column.name, array, refused)
+    if array.null_count and not (column.optional and column.if_null is None):
+        for index in pc.indices_nonzero(array.is_null()).to_pylist():
+            values[index] = column.if_null
+            if not column.may_be_null:
+                refused.setdefault(index, missing)
+    return values
+
+
+def _decode(of: Any, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+    if get_origin(of) is tuple:
+        return _decode_tuples(get_args(of)[0], name, array, refused)
+    if is_dataclass(of):
+        return _decode_structs(of, name, array, refused)  # type: ignore[arg-type]  # is_dataclass(type)
+    if of is datetime:
+        return _decode_times(name, array, refused)
+    if issubclass(of, Enum):
+        return _decode_members(of, name, array, refused)
+    if of is str:
+        return _decode_texts(name, array, refused)
+    return array.to_pylist()  # type: ignore[no-any-return]
+
+
+def _decode_texts(name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+    try:
+        return array.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        texts: list[Any] = []
+        for index, raw in enumerate(array.cast(pa.binary()).to_pylist()):
+            try:
+                texts.append(None if raw is None else raw.decode())
+            except UnicodeDecodeError:
+                refused.setdefault(index, f"{name}: is not UTF-8 text")
+                texts.append("")
+        return texts
+
+
+def _decode_members(of: type[Enum], name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+    members: dict[str | None, Enum | None] = {member.value: member for member in of}
+    members[None] = None
+    texts = _decode_texts(name, array, refused)
+    try:
+        return [members[text] for text in texts]
+    except KeyError:
+        for index, text in enumerate(texts):
+            if text not in members:
+                allowed = ", ".join(member.value for member in of)
+                refused.setdefault(index, f"{name}: {text[:32]!r} is unknown; allowed: {allowed}")
+        return [members.get(text) for text in texts]
+
+
+def _decode_times(name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+    ticks = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    naive = ticks.view("datetime64[us]").tolist()
+    try:
+        times = [time.replace(tzinfo=UTC) for time in naive]
+    except AttributeError:
+        # numpy hands out a bare number for a time outside the years 1 to 9999.
+        times = _decode_times_singly(name, naive, refused)
+    if array.null_count:
+        for index in pc.indices_nonzero(array.is_null()).to_pylist():
+            times[index] = None
+    return times
+
+
+def _decode_times_singly(name: str, naive: list[Any], refused: dict[int, str]) -> list[Any]:
+    times: list[Any] = []
+    for index, time in enumerate(naive):
+        if isinstance(time, datetime):
+            times.append(time.replace(tzinfo=UTC))
+        else:
+            refused.setdefault(index, f"{name}: is out of range; allowed: 1990 up to 2099")
+            times.append(None)
+    return times
+
+
+def _decode_structs(of: type, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+    present = array.is_valid()
+    kept = array.filter(present)
+    inner = decode_rows(of, dict(zip(kept.type.names, kept.flatten(), strict=True)), len(kept))
+    values: list[Any] = [None] * len(array)
+    for index, value in zip(pc.indices_nonzero(present).to_pylist(), inner, strict=True):
+        if isinstance(value, Refusal):
+            refused.setdefault(index, f"{name}.{value.reason}")
+        else:
+            values[index] = value
+    return values
+
+
+def _decode_tuples(of: Any, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+    flat_refused: dict[int, str] = {}
+    flat = _decode(of, name, array.flatten(), flat_refused)
+    lengths = pc.list_value_length(array).to_pylist()
+    values: list[Any] = []
+    start = 0
+    for index, length in enumerate(lengths):
+        end = start + (length or 0)
+        values.append(None if length is None else tuple(flat[start:end]))
+        if None in flat[start:end]:
+            flat_refused.setdefault(start, f"{name}: holds an empty value")
+        for place in range(start, end) if flat_refused else ():
+            if place in flat_refused:
+                refused.setdefault(index, flat_refused[place])
+        start = end
+    return values

@@ -1,0 +1,138 @@
+"""Recorded event streams: files of events in order, read lazily and written whole.
+
+========================  ==============================================================
+suffix                    content
+========================  ==============================================================
+``.jsonl``                one event per line, in the form of :mod:`flows.codec`
+``.jsonl.gz``             the same, gzip-compressed (several members are read as one)
+``.jsonl.zst``            the same, zstd-compressed (several frames are read as one)
+``.parquet``              one row per event: see :mod:`replay.parquet_stream`
+========================  ==============================================================
+
+A record that can't be used is a :class:`~flows.codec.BadRecord` in its place; only a file that can't be used
+at all raises :class:`~replay.errors.StreamError`.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from heapq import merge
+from operator import itemgetter
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+from flows.codec import BadRecord, Event
+from replay.atomic_file import replacing
+from replay.errors import StreamError
+from replay.line_stream import LineWriter, read_lines
+from replay.parquet_stream import TableWriter, read_table
+
+SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+_BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
+
+
+def read_stream(path: Path) -> Iterator[Event | BadRecord]:
+    """The events of one file in file order; a record that can't be used is a ``BadRecord``.
+
+    ``origin`` of a bad record reads ``"file.jsonl:17"`` or ``"file.parquet row 17"``, counted from 1. A line
+    stream that ends too early keeps all whole events and ends with one bad record. Empty lines are skipped.
+
+    Raises
+    ------
+    StreamError
+        At once, when the file is missing, can't be read, has an unknown suffix, or is a Parquet file that is
+        cut short or has other columns; while reading, when the disk fails.
+    """
+    suffix = _suffix(path)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise StreamError(f"{path}: can't be read: {error.strerror}; needed: a readable file") from error
+    if suffix == ".parquet":
+        file.close()
+        return read_table(path, path.name)
+    return _lines(path, file, _compression(suffix))
+
+
+def _suffix(path: Path) -> str:
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix):
+            return suffix
+    raise StreamError(f"{path}: the suffix is unknown; allowed: {', '.join(SUFFIXES)}")
+
+
+def _compression(suffix: str) -> str:
+    return suffix.removeprefix(".jsonl").removeprefix(".")
+
+
+def _lines(path: Path, file: BinaryIO, compression: str) -> Iterator[Event | BadRecord]:
+    try:
+        with file:
+            yield from read_lines(file, path.name, compression)
+    except OSError as error:
+        raise StreamError(f"{path}: can't be read further: {error.strerror}") from error
+
+
+def merge_streams(paths: Iterable[Path]) -> Iterator[Event | BadRecord]:
+    """Several files as one stream in the order of event time.
+
+    Ties keep the order of the files. Within a file the order stays as it is, even where times go back, and a
+    bad record stays right behind its predecessor.
+    """
+    streams = [read_stream(path) for path in paths]
+    if len(streams) == 1:
+        return streams[0]
+    return map(itemgetter(1), merge(*map(_timed, streams), key=itemgetter(0)))
+
+
+def _timed(stream: Iterator[Event | BadRecord]) -> Iterator[tuple[datetime, Event | BadRecord]]:
+    time = _BEFORE_ALL
+    for record in stream:
+        if not isinstance(record, BadRecord):
+            time = record.event_time
+        yield time, record
+
+
+class StreamWriter:
+    """Writes an event stream in the format of the file's suffix; the file appears when it is complete.
+
+    Used as a context manager. If the block fails, an older file of that name stays as it was. Equal events
+    give equal bytes.
+
+    Raises
+    ------
+    StreamError
+        When the suffix is unknown or the file can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        _suffix(path)
+        self._writing = _writing(path)
+        self._writer: LineWriter | TableWriter
+
+    def __enter__(self) -> Self:
+        self._writer = self._writing.__enter__()
+        return self
+
+    def write(self, event: Event) -> None:
+        """Append one event."""
+        self._writer.write(event)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writing.__exit__(kind, error, trace)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[LineWriter | TableWriter]:
+    suffix = _suffix(path)
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(replacing(path))
+        except OSError as error:
+            raise StreamError(f"{path}: can't be written: {error.strerror}") from error
+        writer = TableWriter(file) if suffix == ".parquet" else LineWriter(file, _compression(suffix))
+        yield writer
+        writer.close()
