@@ -57,13 +57,22 @@ class Mode(Enum):
 class Submission:
     """A payment on its way to an answer."""
 
-    __slots__ = ("_due", "_intake", "_latch", "cause", "conflict", "decision", "payment", "record", "taken")
+    __slots__ = (
+        "_answered",
+        "_due",
+        "_intake",
+        "cause",
+        "conflict",
+        "decision",
+        "payment",
+        "record",
+        "taken",
+    )
 
     def __init__(self, intake: "Intake", payment: Payment, record: NewRecord, due: float) -> None:
         self._intake = intake
         self._due = due
-        self._latch = threading.Lock()
-        self._latch.acquire()
+        self._answered = threading.Event()
         self.payment = payment
         self.record = record
         self.decision: Decision | None = None
@@ -77,16 +86,14 @@ class Submission:
 
     def result_by(self, due: float) -> Decision:
         """The decision, not later than ``due`` on the intake's clock."""
-        if self._latch.acquire(timeout=max(0.0, due - self._intake.clock())):
-            self._latch.release()  # for the next one who waits
+        self._answered.wait(max(0.0, due - self._intake.clock()))
         if self.conflict:
             raise PayloadConflictError(self.payment.transaction_id)
         return self.decision or self._intake.fall_back(self, self.cause)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
-        if self._latch.locked():
-            self._latch.release()
+        self._answered.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +122,10 @@ class Known:
 class Publication:
     """An event that needs a receipt and no decision."""
 
-    __slots__ = ("_latch", "conflict", "receipt", "record")
+    __slots__ = ("_settled", "conflict", "receipt", "record")
 
     def __init__(self, record: NewRecord) -> None:
-        self._latch = threading.Lock()
-        self._latch.acquire()
+        self._settled = threading.Event()
         self.record = record
         self.receipt: Receipt | None = None
         self.conflict = False
@@ -127,11 +133,11 @@ class Publication:
     def settle(self, receipt: Receipt | None, *, conflict: bool = False) -> None:
         """Say what became of it; None when it never reached the log."""
         self.receipt, self.conflict = receipt, conflict
-        self._latch.release()
+        self._settled.set()
 
     def wait(self, timeout_s: float) -> Receipt:
         """The receipt, once the event is durable."""
-        if not self._latch.acquire(timeout=timeout_s):
+        if not self._settled.wait(timeout_s):
             raise EngineUnavailableError(f"the log did not take the event within {timeout_s:g} s")
         if self.conflict:
             raise PayloadConflictError(self.record.event.event_id)
@@ -228,6 +234,8 @@ class Intake:
 
     def fall_back(self, submission: Submission, cause: FallbackCause) -> Decision:
         """Answer with the fallback unless the engine has answered meanwhile."""
+        if cause is FallbackCause.DEADLINE and self.mode is Mode.CATCHING_UP:
+            cause = FallbackCause.STALE_STATE
         decision = self._fallback(submission.payment, cause)
         with self._lock:
             if submission.decision is not None:

@@ -30,8 +30,10 @@ class Quarantined:
 
     def pack(self) -> bytes:
         """The entry as bytes."""
-        return _HEADER.pack(_VERSION, len(self.features)) + array("d", self.features).tobytes() + encode_event(
-            self.payment
+        return (
+            _HEADER.pack(_VERSION, len(self.features))
+            + array("d", self.features).tobytes()
+            + encode_event(self.payment)
         )
 
     @classmethod

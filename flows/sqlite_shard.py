@@ -54,21 +54,31 @@ class SqliteShard:
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
-        self._db = _connect(path, durable)
+        self._finish_checkpoint = False
         try:
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        except sqlite3.OperationalError as error:
+            raise ShardFileError(f"{path}: {error}") from None
+        try:
+            self._configure(durable)
             self._end = self._open_schema()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, ShardFileError) as error:
             self._db.close()
-            raise ShardFileError(f"{path}: not a Tapwatch shard: {error}") from None
+            raise ShardFileError(f"{path}: not a shard that can be opened: {error}") from None
+
+    def _configure(self, durable: bool) -> None:
+        self._db.execute("PRAGMA journal_mode = WAL" if durable else "PRAGMA journal_mode = OFF")
+        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        # The checkpointer moves pages; left on, it would do so inside some unlucky caller's commit.
+        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+        self._db.execute("PRAGMA cache_size = -65536")
 
     def _open_schema(self) -> int:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
-            raise ShardFileError(
-                f"{self.path}: schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}"
-            )
+            raise ShardFileError(f"schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}")
         return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
 
     # The log.
@@ -80,6 +90,9 @@ class SqliteShard:
     def append_and_commit(self, records: Sequence[NewRecord], work: Slice | None) -> list[Appended]:
         """Append new records and store finished work with one flush to disk."""
         end_before = self._end
+        if self._finish_checkpoint:
+            self._finish_checkpoint = False
+            self.checkpoint()
         try:
             with self._transaction():
                 if work is not None:
@@ -95,10 +108,9 @@ class SqliteShard:
         if self._db.execute(_APPEND, row).rowcount == 1:
             self._end = position
             return Appended(position)
-        position, digest = self._db.execute(
-            "SELECT position, digest FROM log WHERE event_key = ?", (record.event_key,)
-        ).fetchone()
-        return Appended(position, duplicate=True, conflict=digest != record.digest)
+        place = self.lookup(record.event_key)
+        assert place is not None  # the insert was ignored because the key is there
+        return Appended(place[0], duplicate=True, conflict=place[1] != record.digest)
 
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """See :meth:`flows.log.ShardLog.read`."""
@@ -110,10 +122,13 @@ class SqliteShard:
 
     def find(self, event_id: str) -> int | None:
         """See :meth:`flows.log.ShardLog.find`."""
-        row = self._db.execute(
-            "SELECT position FROM log WHERE event_key = ?", (event_key(event_id),)
-        ).fetchone()
-        return None if row is None else int(row[0])
+        place = self.lookup(event_key(event_id))
+        return None if place is None else place[0]
+
+    def lookup(self, key: bytes) -> tuple[int, bytes] | None:
+        """The position and the digest of the record with an event key."""
+        row = self._db.execute("SELECT position, digest FROM log WHERE event_key = ?", (key,)).fetchone()
+        return None if row is None else (row[0], row[1])
 
     @property
     def end(self) -> int:
@@ -185,6 +200,19 @@ class SqliteShard:
         """Move what the write-ahead log holds into the database; never blocks a reader or the writer."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def finish_checkpoint(self) -> None:
+        """Ask the writing thread to move the few pages that came during a :meth:`checkpoint`.
+
+        SQLite starts the write-ahead log over only when all of it is moved, which never happens behind a
+        busy writer: the file would grow for ever.
+        """
+        self._finish_checkpoint = True
+
+    def wal_bytes(self) -> int:
+        """The size of the write-ahead log on disk."""
+        wal = self.path.with_name(self.path.name + "-wal")
+        return wal.stat().st_size if wal.exists() else 0
+
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -192,23 +220,13 @@ class SqliteShard:
 
 class _Reader(SqliteShard):
     def __init__(self, path: Path) -> None:
+        # Autocommit, as for the writer: each look-up sees what is committed then.
         self.path = path
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
 
     @property
     def end(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
-
-
-def _connect(path: Path, durable: bool) -> sqlite3.Connection:
-    # Autocommit, so that transactions begin and end only where this module says so.
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
-    db.execute("PRAGMA journal_mode = WAL" if durable else "PRAGMA journal_mode = OFF")
-    db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-    # The checkpointer moves pages; left on, it would do so inside some unlucky caller's commit.
-    db.execute(f"PRAGMA wal_autocheckpoint = {0 if durable else 1000}")
-    db.execute("PRAGMA cache_size = -65536")
-    return db
 
 
 def _to_record(position: int, arrival_us: int, payload: bytes) -> LogRecord:

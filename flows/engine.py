@@ -1,0 +1,261 @@
+"""The engine of one shard: the flow on a thread of its own, supervised, behind the port the gRPC edge calls."""
+
+import threading
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from alerting.decide import Decider
+from alerting.decision import Decision, FallbackCause, PolicyActivated
+from alerting.engine import (
+    Explanation,
+    Health,
+    Pending,
+    Published,
+    Receipt,
+    UnknownTransactionError,
+)
+from detectors.events import EARLIEST, Outcome, Payment
+from detectors.features import FEATURE_VERSION, NAMES
+from detectors.scoring import MODEL_VERSION, ModelParams
+from flows import keys
+from flows.dataflow import run_flow
+from flows.intake import Intake, IntakeParams, Mode
+from flows.live_feed import LiveFeed, effective_decision, known_decision
+from flows.log import NewRecord, event_key
+from flows.policy_file import parse_policy
+from flows.sqlite_shard import SqliteShard
+from flows.task import ShardTask
+
+DEGRADED_SHARE: Final = 0.01
+"""Health is degraded while more than this share of the last minute's answers came from the fallback."""
+RESTART_WAIT_S: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
+CHECKPOINT_EVERY_S: Final = 1.0
+CHECKPOINT_ABOVE_BYTES: Final = 8_000_000
+PUBLISH_TIMEOUT_S: Final = 10.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParams:
+    """How one engine runs.
+
+    Parameters
+    ----------
+    path
+        The shard file.
+    policy_text
+        The policy to activate when another one, or none, is in force.
+    cached_objects
+        State objects kept in memory.
+    """
+
+    path: Path
+    policy_text: str
+    models: ModelParams = field(default_factory=ModelParams)
+    intake: IntakeParams = field(default_factory=IntakeParams)
+    cached_objects: int = 200_000
+
+
+class Engine:
+    """Implements :class:`alerting.engine.RiskEngine` on the embedded shard.
+
+    Parameters
+    ----------
+    params
+        Where the shard is and which policy applies.
+    now
+        The edge's clock; it stamps arrivals and is never seen by the task.
+    before_batch
+        Called by the flow before each batch: where tests inject a stall or a fault.
+    """
+
+    def __init__(
+        self,
+        params: EngineParams,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        before_batch: Callable[[], None] | None = None,
+    ) -> None:
+        self._params = params
+        self._now = now
+        self._before_batch = before_batch
+        self._shard = SqliteShard(params.path)
+        self._readers = threading.local()
+        self._decider = _decider(params.policy_text)
+        self._intake = Intake(self._fall_back, self._find_known, self._arrival_us, params.intake)
+        self._feed: LiveFeed | None = None
+        self._running = threading.Event()
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._supervise, name="shard-flow"),
+            threading.Thread(target=self._checkpoint, name="checkpointer", daemon=True),
+        ]
+        self.restarts = 0
+
+    # Life.
+
+    def start(self) -> None:
+        """Activate the policy and start the flow; returns once the flow's thread runs."""
+        self._activate(self._params.policy_text)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish what waits, commit it, and end the flow."""
+        self._stopping.set()
+        if self._feed is not None:
+            self._feed.stopping = True
+        for thread in self._threads:
+            thread.join()
+        self._intake.fail_waiting(Mode.DOWN)
+        self._shard.checkpoint()
+        self._shard.close()
+
+    def __enter__(self) -> "Engine":
+        self.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def change_policy(self, text: str) -> Receipt:
+        """Put another policy in force from the next log position on; raises PolicyError."""
+        decider = _decider(text)
+        event = PolicyActivated(text, decider.policy.version, self.now())
+        receipt = self._intake.publish(event, PUBLISH_TIMEOUT_S)
+        self._decider = decider
+        return receipt
+
+    def _activate(self, text: str) -> None:
+        """Log the configured policy unless it is in force already; only while no flow runs."""
+        stored = self._shard.load(keys.POLICY)
+        if stored is not None and stored[1:].decode() == text:
+            return
+        # A fresh log begins with its policy at a fixed time, so that equal runs have equal logs.
+        since = EARLIEST if self._shard.end == 0 else self.now()
+        event = PolicyActivated(text, self._decider.policy.version, since)
+        self._shard.append([NewRecord.of(event, self._arrival_us())])
+
+    # The port.
+
+    def submit(self, payment: Payment, deadline_s: float) -> Pending:
+        """See :meth:`alerting.engine.RiskEngine.submit`."""
+        return self._intake.submit(payment, deadline_s)
+
+    def publish(self, event: Outcome | Published) -> Receipt:
+        """See :meth:`alerting.engine.RiskEngine.publish`."""
+        return self._intake.publish(event, PUBLISH_TIMEOUT_S)
+
+    def find_decision(self, tenant: str, transaction_id: str) -> Decision:
+        """See :meth:`alerting.engine.RiskEngine.find_decision`."""
+        key = event_key(_payment_id(tenant, transaction_id))
+        decision = self._intake.remembered(key) or effective_decision(self._reader(), tenant, transaction_id)
+        if decision is None:
+            raise UnknownTransactionError(transaction_id)
+        return decision
+
+    def find_user(self, tenant: str, transaction_id: str) -> str:
+        """See :meth:`alerting.engine.RiskEngine.find_user`."""
+        return self.find_decision(tenant, transaction_id).user_id
+
+    def explain(self, tenant: str, transaction_id: str) -> Explanation:
+        """See :meth:`alerting.engine.RiskEngine.explain`."""
+        return explain(self._reader(), tenant, transaction_id)
+
+    def health(self) -> Health:
+        """See :meth:`alerting.engine.RiskEngine.health`."""
+        mode = self._intake.mode
+        if mode is Mode.DOWN or self._stopping.is_set():
+            return Health.NOT_SERVING
+        if mode is Mode.CATCHING_UP:
+            return Health.STARTING
+        return Health.DEGRADED if self._intake.rate.share() > DEGRADED_SHARE else Health.SERVING
+
+    def now(self) -> datetime:
+        """See :meth:`alerting.engine.RiskEngine.now`."""
+        return self._now()
+
+    # Threads.
+
+    def _supervise(self) -> None:
+        """Run the flow; when it dies, answer those who wait and start it again from the last commit."""
+        while not self._stopping.is_set():
+            try:
+                self._intake.mode = Mode.CATCHING_UP
+                task = ShardTask(
+                    self._shard, self._shard.find, self._params.models, self._params.cached_objects
+                )
+                self._feed = feed = LiveFeed(self._shard, task, self._intake, self._before_batch)
+                feed.stopping = self._stopping.is_set()
+                run_flow(feed, task, feed)
+            except BaseException as error:  # noqa: BLE001  (the edge of the thread; Bytewax panics too)
+                _log.error("flow_died", error=repr(error), restarts=self.restarts)
+                self._intake.fail_waiting(Mode.DOWN)
+                wait_s = RESTART_WAIT_S[min(self.restarts, len(RESTART_WAIT_S) - 1)]
+                self.restarts += 1
+                self._stopping.wait(wait_s)
+
+    def _checkpoint(self) -> None:
+        """Keep the write-ahead log short without ever doing it inside a commit."""
+        reader = self._shard.reader()
+        while not self._stopping.wait(CHECKPOINT_EVERY_S):
+            if self._shard.wal_bytes() > CHECKPOINT_ABOVE_BYTES:
+                reader.checkpoint()
+                self._shard.finish_checkpoint()
+        reader.close()
+
+    # What the intake asks for.
+
+    def _fall_back(self, payment: Payment, cause: FallbackCause) -> Decision:
+        return self._decider.fallback(payment, cause)
+
+    def _find_known(self, record: NewRecord, payment: Payment) -> Decision | None:
+        return known_decision(self._reader(), record, payment)
+
+    def _arrival_us(self) -> int:
+        return time.time_ns() // 1_000
+
+    def _reader(self) -> SqliteShard:
+        reader: SqliteShard | None = getattr(self._readers, "shard", None)
+        if reader is None:
+            reader = self._readers.shard = self._shard.reader()
+        return reader
+
+
+def explain(shard: SqliteShard, tenant: str, transaction_id: str) -> Explanation:
+    """What a decision rests on, read from a shard; raises UnknownTransactionError."""
+    payment_at = shard.find(_payment_id(tenant, transaction_id))
+    decision = effective_decision(shard, tenant, transaction_id)
+    if payment_at is None or decision is None:
+        raise UnknownTransactionError(transaction_id)
+    event = shard.read(payment_at - 1, 1)[0].event
+    payment = event if isinstance(event, Payment) else getattr(event, "payment")  # noqa: B009
+    row = shard.ledger_row(payment_at)
+    values = array("f", row.features if row is not None else b"")
+    outcomes = []
+    for position in shard.outcome_positions(event_key(_payment_id(tenant, transaction_id))):
+        outcome = shard.read(position - 1, 1)[0].event
+        if isinstance(outcome, Outcome):
+            outcomes.append(outcome)
+    return Explanation(
+        payment=payment,
+        decision=decision,
+        features=tuple(zip(NAMES, values, strict=False)),
+        outcomes=tuple(outcomes),
+        quarantined=shard.load(keys.quarantine(tenant, transaction_id)) is not None,
+    )
+
+
+def _payment_id(tenant: str, transaction_id: str) -> str:
+    return f"{Payment.kind}/{tenant}/{transaction_id}"
+
+
+def _decider(policy_text: str) -> Decider:
+    return Decider(parse_policy(policy_text), NAMES, MODEL_VERSION, FEATURE_VERSION)

@@ -1,0 +1,157 @@
+"""The live end of the shard flow: what waits in the intake becomes log records, outputs become answers.
+
+The feed itself appends: it drains the queue and, in one transaction, writes the new records together with the
+work that the task has finished since. One thread, one flush to disk, no extra hop.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from alerting.decision import Decision, fallback_event_id
+from alerting.engine import PayloadConflictError, Receipt
+from detectors.events import Payment
+from flows.codec import decode_decision
+from flows.intake import Entry, FallbackEntry, Intake, Mode, Publication, Submission
+from flows.log import Appended, LogRecord, NewRecord
+from flows.outputs import Decided, Output, TaskFault
+from flows.sqlite_shard import SqliteShard
+from flows.task import ShardTask
+
+IDLE_COMMIT_S: Final = 0.02
+"""How long finished work waits for a new record to share its flush with."""
+IDLE_WAIT_S: Final = 0.2
+"""How long the flow's thread waits for a record before it looks at anything else."""
+CATCH_UP_BATCH: Final = 1_024
+
+_log = structlog.get_logger(__name__)
+
+
+class LiveFeed:
+    """The flow's feed and its effects, for one run of the flow.
+
+    Parameters
+    ----------
+    shard
+        Log and store, written by the flow's thread only.
+    task
+        The task whose finished work is committed.
+    intake
+        Where requests wait.
+    before_batch
+        Called before each batch is handed on: where tests inject a stall or a fault.
+    """
+
+    def __init__(
+        self,
+        shard: SqliteShard,
+        task: ShardTask,
+        intake: Intake,
+        before_batch: Callable[[], None] | None = None,
+    ) -> None:
+        self._shard = shard
+        self._task = task
+        self._intake = intake
+        self._before_batch = before_batch
+        self._committed = task.position
+        self._read = task.position
+        self._catch_up_to = shard.end
+        self._awaited: dict[int, Submission] = {}
+        self.stopping = False
+
+    # The feed.
+
+    def next_batch(self) -> list[LogRecord]:
+        """See :meth:`flows.dataflow.Feed.next_batch`."""
+        if self._read < self._catch_up_to:
+            return self._re_read()
+        self._intake.mode = Mode.RUNNING
+        entries = self._intake.take(IDLE_COMMIT_S)
+        if not entries:
+            if self._task.position > self._committed:
+                self._commit()
+            if self.stopping:
+                raise StopIteration
+            entries = self._intake.take(IDLE_WAIT_S)
+        return self._append(entries) if entries else []
+
+    def _re_read(self) -> list[LogRecord]:
+        """What an earlier run appended and did not finish."""
+        self._commit()
+        records = self._shard.read(self._read, CATCH_UP_BATCH)
+        self._read = records[-1].position
+        return records
+
+    def _append(self, entries: list[Entry]) -> list[LogRecord]:
+        new = [entry.record for entry in entries]
+        appended = self._shard.append_and_commit(new, self._task.changes())
+        self._committed = self._task.position
+        records = []
+        for entry, place in zip(entries, appended, strict=True):
+            if place.duplicate:
+                self._settle_duplicate(entry, place)
+            else:
+                records.append(LogRecord(place.position, entry.record.event, entry.record.arrival_us))
+                self._await(entry, place)
+        if records:
+            self._read = records[-1].position
+        if self._before_batch is not None:
+            self._before_batch()
+        return records
+
+    def _commit(self) -> None:
+        self._shard.commit(self._task.changes())
+        self._committed = self._task.position
+
+    def _await(self, entry: Entry, place: Appended) -> None:
+        if isinstance(entry, Submission):
+            self._awaited[place.position] = entry
+        elif isinstance(entry, Publication):
+            entry.settle(Receipt(place.position, duplicate=False))
+        else:
+            self._intake.recorded(entry)
+
+    def _settle_duplicate(self, entry: Entry, place: Appended) -> None:
+        if isinstance(entry, Publication):
+            entry.settle(Receipt(place.position, duplicate=True), conflict=place.conflict)
+        elif isinstance(entry, FallbackEntry):
+            self._intake.recorded(entry)
+        elif place.conflict:
+            self._intake.refuse(entry)
+        else:
+            payment = entry.payment
+            known = effective_decision(self._shard, payment.tenant, payment.transaction_id)
+            if known is not None:
+                self._intake.answer(entry, known)
+
+    # The effects.
+
+    def take(self, outputs: Sequence[Output]) -> None:
+        """See :meth:`flows.dataflow.Effects.take`."""
+        for output in outputs:
+            if isinstance(output, Decided):
+                submission = self._awaited.pop(output.position, None)
+                if submission is not None:
+                    self._intake.answer(submission, output.decision)
+            elif isinstance(output, TaskFault):
+                _log.error("record_failed", position=output.position, reason=output.reason)
+
+
+def effective_decision(shard: SqliteShard, tenant: str, transaction_id: str) -> Decision | None:
+    """The decision on record for a transaction: the fallback's where one was given."""
+    position = shard.find(fallback_event_id(tenant, transaction_id))
+    if position is None:
+        position = shard.find(f"{Payment.kind}/{tenant}/{transaction_id}")
+    row = None if position is None else shard.ledger_row(position)
+    return None if row is None else decode_decision(row.decision)
+
+
+def known_decision(shard: SqliteShard, record: NewRecord, payment: Payment) -> Decision | None:
+    """The decision on record for a payment; raises PayloadConflictError where its content differs."""
+    place = shard.lookup(record.event_key)
+    if place is None:
+        return None
+    if place[1] != record.digest:
+        raise PayloadConflictError(payment.transaction_id)
+    return effective_decision(shard, payment.tenant, payment.transaction_id)

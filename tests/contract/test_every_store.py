@@ -1,0 +1,65 @@
+"""What holds for every state store."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flows.sqlite_shard import SqliteShard
+from flows.store import LedgerRow, MemoryStore, OutcomeRow, Slice, StateStore
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], StateStore]]:
+    """Opens the same store anew at each call, where it outlives its object."""
+    opened: list[SqliteShard] = []
+    memory = MemoryStore()
+
+    def make() -> StateStore:
+        if request.param == "memory":
+            return memory
+        opened.append(SqliteShard(tmp_path / "shard.db"))
+        return opened[-1]
+
+    yield make
+    for shard in opened:
+        shard.close()
+
+
+def test_a_new_store_is_empty_at_position_zero(make_store: Callable[[], StateStore]) -> None:
+    store = make_store()
+    assert store.position == 0
+    assert store.load("user/a") is None
+    assert store.ledger_row(1) is None
+    assert store.outcome_positions(b"k") == []
+
+
+def test_a_slice_is_read_back_whole(make_store: Callable[[], StateStore]) -> None:
+    make_store().commit(
+        Slice(
+            5,
+            {"user/a": b"1", "user/b": b"2"},
+            [LedgerRow(4, b"decision", b"features")],
+            [OutcomeRow(5, b"k"), OutcomeRow(3, b"k")],
+        )
+    )
+    store = make_store()
+    assert store.position == 5
+    assert (store.load("user/a"), store.load("user/b")) == (b"1", b"2")
+    assert store.ledger_row(4) == LedgerRow(4, b"decision", b"features")
+    assert sorted(store.outcome_positions(b"k")) == [3, 5]
+
+
+def test_a_later_slice_replaces_and_deletes(make_store: Callable[[], StateStore]) -> None:
+    store = make_store()
+    store.commit(Slice(1, {"a": b"1", "b": b"1", "c": b"1"}))
+    store.commit(Slice(2, {"a": b"2", "b": None}))
+    assert [store.load(key) for key in "abc"] == [b"2", None, b"1"]
+
+
+def test_the_same_slice_again_changes_nothing(make_store: Callable[[], StateStore]) -> None:
+    store = make_store()
+    for _ in range(2):
+        store.commit(Slice(1, {"a": b"1"}, [LedgerRow(1, b"d", b"f")], [OutcomeRow(1, b"k")]))
+    assert store.load("a") == b"1"
+    assert store.outcome_positions(b"k") == [1]
