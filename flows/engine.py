@@ -1,4 +1,4 @@
-"""The engine of one shard: the flow on a thread of its own, supervised, behind the port the gRPC edge calls."""
+"""The engine of one shard: the flow on its own supervised thread, behind the port that the gRPC edge calls."""
 
 import threading
 import time

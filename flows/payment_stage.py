@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from alerting.decide import Decider, ScaCounters
-from alerting.decision import Action, Decision, FallbackAnswered
-from detectors.events import Payment, PaymentType
+from alerting.decision import Action, FallbackAnswered
+from detectors.events import Location, Payment, PaymentType
 from detectors.joint import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
@@ -86,10 +86,18 @@ class PaymentStage:
             self._scorer.observe(payment, subjects, None)
             self._quarantine(payment, ())
             self._store(payment, subjects)
-        decision: Decision = decider.fallback(
-            payment, answered.cause, position, action=answered.action, policy_version=answered.policy_version
+        # Position 0, as in the answer that is out already: it was given before it had a place in the log.
+        decision = decider.fallback(
+            payment, answered.cause, action=answered.action, policy_version=answered.policy_version
         )
         return Decided(position, decision, ())
+
+    def locate(self, location: Location) -> None:
+        """Take note of where a user's device is."""
+        key = keys.user(location.tenant, location.user_id)
+        user = self._state.find(key, UserProfile) or UserProfile()
+        self._scorer.locate(location, user)
+        self._state.put(key, user)
 
     def release(self, tenant: str, transaction_id: str) -> bool:
         """Let the norms learn a quarantined payment; False when there is none."""

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable
-from typing import Final, assert_never
+from typing import Final
 
 from alerting.decide import Decider
 from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated
@@ -11,7 +11,6 @@ from detectors.events import Location, Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.joint import JointModel
 from detectors.population import Population
-from detectors.profile import UserProfile
 from detectors.scoring import MODEL_VERSION, ModelParams, Scorer
 from flows import keys
 from flows.codec import encode_decision

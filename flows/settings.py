@@ -1,0 +1,134 @@
+"""Settings: one TOML file, environment variables above it, flags above both.
+
+Defaults live in the ``...Params`` beside the code that uses them; this module only puts them together. An
+unknown key or a value out of range is an error that names the key. ``TAPWATCH_ENGINE__CACHED_OBJECTS=50000``
+sets ``cached_objects`` of section ``[engine]``.
+"""
+
+import tomllib
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from alerting.rpc.params import EdgeParams
+from detectors.scoring import ModelParams
+from flows.intake import IntakeParams
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; the message has one line for each."""
+
+
+class EngineSettings(BaseModel):
+    """Section ``[engine]``."""
+
+    model_config = _STRICT
+
+    cached_objects: int = Field(200_000, ge=1_000)
+    max_waiting: int = Field(IntakeParams().max_waiting, ge=1)
+    max_batch: int = Field(IntakeParams().max_batch, ge=1)
+
+    def intake(self) -> IntakeParams:
+        """The queue's bounds."""
+        return IntakeParams(max_waiting=self.max_waiting, max_batch=self.max_batch)
+
+
+class TlsSettings(BaseModel):
+    """Section ``[tls]``: PEM files; ``client_ca`` makes callers show a certificate."""
+
+    model_config = _STRICT
+
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TAPWATCH_", env_nested_delimiter="__", extra="forbid", validate_default=True
+    )
+
+    data_dir: Path = Path("data")
+    listen: str = Field("127.0.0.1:50551", pattern=r"^.+:\d{1,5}$")
+    operator_listen: str | None = Field("127.0.0.1:50552", pattern=r"^.+:\d{1,5}$")
+    policy_file: Path | None = None
+    log_format: Literal["console", "json"] = "console"
+    engine: EngineSettings = EngineSettings()
+    edge: pydantic_dataclass(EdgeParams, config=_STRICT) = EdgeParams()  # type: ignore[valid-type]
+    models: pydantic_dataclass(ModelParams, config=_STRICT) = ModelParams()  # type: ignore[valid-type]
+    tls: TlsSettings = TlsSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then file."""
+        assert isinstance(init_settings, InitSettingsSource)
+        given = dict(init_settings.init_kwargs)
+        file_values = given.pop("_file_values", {})
+        return (
+            InitSettingsSource(settings_cls, given),
+            env_settings,
+            InitSettingsSource(settings_cls, file_values),
+        )
+
+
+def load_settings(file: Path | None = None, **flags: Any) -> Settings:
+    """The effective settings.
+
+    Parameters
+    ----------
+    file
+        A TOML file; None reads no file.
+    flags
+        What the command line gave, by setting name; None means that the flag was absent.
+
+    Raises
+    ------
+    SettingsError
+        With one line for each problem.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(_file_values=_read(file), **given)
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def effective(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values, for printing."""
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: no TOML: {error}") from None
