@@ -65,7 +65,7 @@ class _Column:
 
 
 @cache
-def columns_of(record: Any) -> tuple[_Column, ...]:
+def columns_of(record: type) -> tuple[_Column, ...]:
     """The columns of a dataclass, in the order of its fields."""
     hints = get_type_hints(record)
     found = []
@@ -89,9 +89,13 @@ def arrow_type(of: Any) -> pa.DataType:
     """The column type of a field's type."""
     if get_origin(of) is tuple:
         return pa.list_(arrow_type(get_args(of)[0]))
-    if is_dataclass(of):
+    if _is_record(of):
         return pa.struct([(column.name, arrow_type(column.of)) for column in columns_of(of)])
     return pa.string() if issubclass(of, Enum) else _PLAIN[of]
+
+
+def _is_record(of: Any) -> bool:
+    return is_dataclass(of)
 
 
 def encode_rows(record: type, rows: Sequence[object]) -> list[pa.Array]:
@@ -124,10 +128,10 @@ def _encode(of: Any, values: Sequence[Any]) -> pa.Array:
         return pa.ListArray.from_arrays(
             pa.array([*offsets, total], pa.int32()), _encode(get_args(of)[0], flat)
         )
-    if is_dataclass(of):
+    if _is_record(of):
         mask = pa.array([value is None for value in values], pa.bool_())
-        names = [column.name for column in columns_of(of)]  # type: ignore[arg-type]  # is_dataclass(type)
-        return pa.StructArray.from_arrays(encode_rows(of, values), names, mask=mask)  # type: ignore[arg-type]
+        names = [column.name for column in columns_of(of)]
+        return pa.StructArray.from_arrays(encode_rows(of, values), names, mask=mask)
     return pa.array(values, arrow_type(of))
 
 
@@ -171,8 +175,8 @@ def _decode_column(column: _Column, array: pa.Array | None, count: int, refused:
 def _decode(of: Any, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
     if get_origin(of) is tuple:
         return _decode_tuples(get_args(of)[0], name, array, refused)
-    if is_dataclass(of):
-        return _decode_structs(of, name, array, refused)  # type: ignore[arg-type]  # is_dataclass(type)
+    if _is_record(of):
+        return _decode_structs(of, name, array, refused)
     if of is datetime:
         return _decode_times(name, array, refused)
     if issubclass(of, Enum):

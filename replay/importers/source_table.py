@@ -1,0 +1,150 @@
+"""What the importers share: rows of a data set in time order, and labels as outcomes behind their delay."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+
+from detectors.events import Outcome, OutcomeKind, Payment, PaymentType, Verdict
+from replay.errors import SourceError
+
+FILE_NAME: Final = "transactions.parquet"
+_BATCH: Final = 8_192
+_TIME: Final = "ts"
+_CHECKS: Final = {
+    int: ("an integer", pa.types.is_integer),
+    str: ("text", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
+    datetime: ("a timestamp", pa.types.is_timestamp),
+}
+
+
+def count_rows(folder: Path) -> int:
+    """How many transactions the folder holds."""
+    return int(_open(folder).metadata.num_rows)
+
+
+def rows_by_time(
+    folder: Path, columns: Mapping[str, type], nullable: Iterable[str] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of the folder's transactions in time order, ties in file order; times are taken as UTC.
+
+    Raises
+    ------
+    SourceError
+        When the file or a column is missing, or a column has another type or lacks values.
+    """
+    path = folder / FILE_NAME
+    table = _read(folder, columns)
+    for name, kind in columns.items():
+        wanted, fits = _CHECKS[kind]
+        found = table.schema.field(name).type
+        if not fits(found):
+            raise SourceError(f"{path}: column {name!r} is {found}; needed: {wanted}")
+        if name not in nullable and table[name].null_count:
+            raise SourceError(
+                f"{path}: column {name!r} has {table[name].null_count} empty values; needed: none"
+            )
+    times = table[_TIME].cast(pa.timestamp("us", table.schema.field(_TIME).type.tz)).cast(pa.int64())
+    ticks = times.to_numpy()
+    if np.any(ticks[1:] < ticks[:-1]):
+        table = table.take(pa.array(np.argsort(ticks, kind="stable")))
+    for batch in table.combine_chunks().to_batches(_BATCH):
+        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _open(folder: Path) -> pq.ParquetFile:
+    path = folder / FILE_NAME
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise SourceError(f"{folder}: has no file {FILE_NAME}; needed: the folder of the data set") from error
+    except (pa.ArrowException, OSError) as error:
+        raise SourceError(f"{path}: can't be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def _read(folder: Path, columns: Mapping[str, type]) -> pa.Table:
+    with _open(folder) as file:
+        missing = [name for name in columns if name not in file.schema_arrow.names]
+        if missing:
+            raise SourceError(
+                f"{folder / FILE_NAME}: lacks the columns {', '.join(missing)}; needed: {', '.join(columns)}"
+            )
+        try:
+            return file.read(list(columns)).select(list(columns))
+        except (pa.ArrowException, OSError) as error:
+            raise SourceError(f"{folder / FILE_NAME}: is damaged: {str(error).splitlines()[0]}") from error
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if not pa.types.is_timestamp(column.type):
+        return column.to_pylist()  # type: ignore[no-any-return]
+    ticks = column.cast(pa.timestamp("us", column.type.tz)).cast(pa.int64()).to_numpy()
+    return [time.replace(tzinfo=UTC) for time in ticks.view("datetime64[us]").tolist()]
+
+
+def type_and_amount(amount_cents: int) -> tuple[PaymentType, int]:
+    """What a signed amount means: below zero a refund, zero a check of the card, above zero a purchase.
+
+    >>> type_and_amount(-250)
+    (<PaymentType.REFUND: 'REFUND'>, 250)
+    """
+    if amount_cents > 0:
+        return PaymentType.PURCHASE, amount_cents
+    if amount_cents < 0:
+        return PaymentType.REFUND, -amount_cents
+    return PaymentType.ACCOUNT_VERIFICATION, 0
+
+
+def with_fraud_reports(
+    payments: Iterable[tuple[Payment, int]], label_delay: timedelta, source: str
+) -> Iterator[Payment | Outcome]:
+    """The payments and, ``label_delay`` behind each fraud among them, its report, all in time order.
+
+    Only frauds are reported, as in life: nobody calls the bank about a payment that was fine. A report that
+    falls on the very time of a payment comes before it, but never before its own payment.
+
+    Raises
+    ------
+    SourceError
+        When the delay is negative or a payment breaks a rule of its type.
+    """
+    if label_delay < timedelta(0):
+        raise SourceError(f"label_delay: {label_delay} is negative; allowed: 0 or more")
+    # One delay for all keeps the reports in the order of their payments, so a queue sorts them.
+    waiting: deque[Outcome] = deque()
+    for payment, fraud in _counted(payments, source):
+        while waiting and waiting[0].event_time <= payment.event_time:
+            yield waiting.popleft()
+        yield payment
+        if fraud:
+            waiting.append(_fraud_report(payment, label_delay, source))
+    yield from waiting
+
+
+def _counted(payments: Iterable[tuple[Payment, int]], source: str) -> Iterator[tuple[Payment, int]]:
+    row = 0
+    try:
+        for payment, fraud in payments:
+            row += 1
+            if fraud not in (0, 1):
+                raise ValueError(f"is_fraud: {fraud!r} is no label; allowed: 0, 1")
+            yield payment, fraud
+    except ValueError as error:
+        raise SourceError(f"{source}: row {row + 1} in time order: {error}") from error
+
+
+def _fraud_report(payment: Payment, label_delay: timedelta, source: str) -> Outcome:
+    return Outcome(
+        outcome_id=f"{payment.transaction_id}-fraud",
+        transaction_id=payment.transaction_id,
+        user_id=payment.user_id,
+        outcome_kind=OutcomeKind.FRAUD_REPORT,
+        verdict=Verdict.FRAUD,
+        event_time=payment.event_time + label_delay,
+        source=source,
+    )
