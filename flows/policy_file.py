@@ -13,7 +13,9 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
+from alerting.limits import feature_problem
 from alerting.policy import Policy, PolicyError, policy_problems, policy_version
+from alerting.rules import rule_problem
 from detectors.features import NAMES
 from detectors.pan import contains_pan
 
@@ -49,8 +51,13 @@ def parse_policy(text: str) -> Policy:
         raise PolicyError([f"the policy is no TOML: {error}"]) from None
     if _SET_BY_READER in document:
         raise PolicyError([_unknown_key((_SET_BY_READER,), document[_SET_BY_READER])])
-    policy = _validated(document | {_SET_BY_READER: policy_version(text)})
-    if problems := list(policy_problems(policy, NAMES)):
+    unknown_names = list(_name_problems(document))
+    try:
+        policy = _validated(document | {_SET_BY_READER: policy_version(text)})
+    except ValidationError as error:
+        malformed = map(_describe, error.errors(include_url=False))
+        raise PolicyError([*malformed, *unknown_names]) from None
+    if problems := [*policy_problems(policy), *unknown_names]:
         raise PolicyError(problems)
     return policy
 
@@ -66,10 +73,25 @@ def _validated(document: dict[str, Any]) -> Policy:
     _spell_out_entries(document)
     # Only from JSON does pydantic read strictly and still take lists for tuples and texts for enumerations.
     raw = json.dumps(document, default=_time_text)
-    try:
-        return _POLICY.validate_json(raw)
-    except ValidationError as error:
-        raise PolicyError(_describe(problem) for problem in error.errors(include_url=False)) from None
+    return _POLICY.validate_json(raw)
+
+
+def _name_problems(document: dict[str, Any]) -> Iterator[str]:
+    """Rules and limits that can't be read; asked of the raw file, to go with its other problems."""
+    for place, text in _texts(document, "rules", "when"):
+        if problem := rule_problem(text, NAMES):
+            yield f"{place}: {text[:200]!r}: {problem}"
+    for place, text in _texts(document, "limits", "feature"):
+        if problem := feature_problem(text, NAMES):
+            yield f"{place}: {problem}"
+
+
+def _texts(document: dict[str, Any], section: str, key: str) -> Iterator[tuple[str, str]]:
+    parts = document.get(section)
+    for index, part in enumerate(parts if isinstance(parts, list) else ()):
+        text = part.get(key) if isinstance(part, dict) else None
+        if isinstance(text, str):
+            yield f"{section}.{index}.{key}", text
 
 
 def _spell_out_entries(document: dict[str, Any]) -> None:
@@ -95,7 +117,7 @@ def _describe(problem: ErrorDetails) -> str:
     if kind == "value_error":
         message = str(problem["ctx"]["error"])
         return f"{_dotted(where)}.{message}" if where else message
-    return f"{_dotted(where)}: {_shown(problem['input'])}: {problem['msg']}; allowed: {_wanted(where)}"
+    return f"{_dotted(where)}: {_shown(problem['input'])}; allowed: {_wanted(where)}"
 
 
 def _unknown_key(where: _Where, value: object) -> str:
