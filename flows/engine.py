@@ -1,4 +1,4 @@
-"""The engine of one shard: the flow on its own supervised thread, behind the port that the gRPC edge calls."""
+"""The engine of one shard: the flow on its own supervised thread, behind the port of the gRPC edge."""
 
 import threading
 import time
@@ -29,6 +29,7 @@ from flows.dataflow import run_flow
 from flows.intake import Intake, IntakeParams, Mode
 from flows.live_feed import LiveFeed, effective_decision, known_decision
 from flows.log import NewRecord, event_key
+from flows.metrics import Metrics
 from flows.policy_file import parse_policy
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
@@ -98,6 +99,8 @@ class Engine:
             threading.Thread(target=self._checkpoint, name="checkpointer", daemon=True),
         ]
         self.restarts = 0
+        self.metrics = Metrics()
+        self._export_gauges()
 
     # Life.
 
@@ -192,7 +195,9 @@ class Engine:
                 task = ShardTask(
                     self._shard, self._shard.find, self._params.models, self._params.cached_objects
                 )
-                self._feed = feed = LiveFeed(self._shard, task, self._intake, self._before_batch)
+                self._feed = feed = LiveFeed(
+                    self._shard, task, self._intake, self.metrics, self._before_batch
+                )
                 feed.stopping = self._stopping.is_set()
                 run_flow(feed, task, feed)
             except BaseException as error:  # noqa: BLE001  (the edge of the thread; Bytewax panics too)
@@ -210,6 +215,14 @@ class Engine:
                 reader.checkpoint()
                 self._shard.finish_checkpoint()
         reader.close()
+
+    def _export_gauges(self) -> None:
+        gauge = self.metrics.gauge
+        gauge("log_position", "Position of the last log record.", lambda: self._shard.end)
+        gauge("payments_waiting", "Payments that wait for the flow.", lambda: self._intake.waiting)
+        gauge("fallback_share", "Fallback answers of the last minute (0..1).", self._intake.rate.share)
+        gauge("flow_restarts", "Times that the flow was started again.", lambda: self.restarts)
+        gauge("write_ahead_log_bytes", "Size of the write-ahead log.", self._shard.wal_bytes)
 
     # What the intake asks for.
 

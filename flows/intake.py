@@ -256,6 +256,11 @@ class Intake:
         submission.wake()
         return decision
 
+    @property
+    def waiting(self) -> int:
+        """How many payments wait for the flow."""
+        return self._waiting
+
     def remembered(self, event_key: bytes) -> Decision | None:
         """A decision that the ledger may not have yet."""
         with self._lock:

@@ -15,6 +15,7 @@ from detectors.events import Payment
 from flows.codec import decode_decision
 from flows.intake import Entry, FallbackEntry, Intake, Mode, Publication, Submission
 from flows.log import Appended, LogRecord, NewRecord
+from flows.metrics import Metrics
 from flows.outputs import Decided, Output, TaskFault
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
@@ -39,6 +40,8 @@ class LiveFeed:
         The task whose finished work is committed.
     intake
         Where requests wait.
+    metrics
+        Where decisions are counted.
     before_batch
         Called before each batch is handed on: where tests inject a stall or a fault.
     """
@@ -48,11 +51,13 @@ class LiveFeed:
         shard: SqliteShard,
         task: ShardTask,
         intake: Intake,
+        metrics: Metrics,
         before_batch: Callable[[], None] | None = None,
     ) -> None:
         self._shard = shard
         self._task = task
         self._intake = intake
+        self._metrics = metrics
         self._before_batch = before_batch
         self._committed = task.position
         self._read = task.position
@@ -131,10 +136,12 @@ class LiveFeed:
         """See :meth:`flows.dataflow.Effects.take`."""
         for output in outputs:
             if isinstance(output, Decided):
+                self._metrics.decided(output.decision)
                 submission = self._awaited.pop(output.position, None)
                 if submission is not None:
                     self._intake.answer(submission, output.decision)
             elif isinstance(output, TaskFault):
+                self._metrics.faulted()
                 _log.error("record_failed", position=output.position, reason=output.reason)
 
 
