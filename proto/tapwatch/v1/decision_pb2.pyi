@@ -92,8 +92,6 @@ class _FallbackCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fallbac
     """The engine's knowledge was too old."""
     FALLBACK_CAUSE_FAULT: _FallbackCause.ValueType  # 4
     """The engine failed."""
-    FALLBACK_CAUSE_STARTING: _FallbackCause.ValueType  # 5
-    """The engine was still starting."""
 
 class FallbackCause(_FallbackCause, metaclass=_FallbackCauseEnumTypeWrapper):
     """Why the engine could not answer."""
@@ -108,8 +106,6 @@ FALLBACK_CAUSE_STALE_STATE: FallbackCause.ValueType  # 3
 """The engine's knowledge was too old."""
 FALLBACK_CAUSE_FAULT: FallbackCause.ValueType  # 4
 """The engine failed."""
-FALLBACK_CAUSE_STARTING: FallbackCause.ValueType  # 5
-"""The engine was still starting."""
 Global___FallbackCause: _TypeAlias = FallbackCause  # noqa: Y015
 
 class _ReasonFamily:

@@ -1,0 +1,152 @@
+"""What can go wrong at the edge, and the gRPC status that says so.
+
+    EdgeError
+    +-- InvalidRequestError    fields that can't be used, all of them
+    +-- CallerUnknownError     no certificate or token that is on the list
+    +-- TenantNotAllowedError  a caller on the list, but not for this tenant
+    +-- TooManyStreamsError    the limit of open streams is reached
+    +-- UserUnknownError       an outcome without a user, before its payment
+    +-- PublishStoppedError    the engine stopped taking events in the middle of a stream
+
+A status never repeats a value that may be a card number.
+"""
+
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import grpc
+from google.protobuf import duration_pb2
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from alerting.engine import EngineUnavailableError, PayloadConflictError, UnknownTransactionError
+
+DOMAIN: Final = "tapwatch"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One field that can't be used: its path in the request, and why."""
+
+    field: str
+    message: str
+
+
+class EdgeError(Exception):
+    """A call that the edge refuses by itself."""
+
+
+class InvalidRequestError(EdgeError):
+    """The request can't be used; ``violations`` holds every bad field."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        super().__init__("; ".join(f"{v.field}: {v.message}" for v in violations))
+        self.violations = violations
+
+
+class CallerUnknownError(EdgeError):
+    """The caller is not on the list."""
+
+
+class TenantNotAllowedError(EdgeError):
+    """The caller may not act for this tenant."""
+
+
+class TooManyStreamsError(EdgeError):
+    """No further stream can be served now."""
+
+
+class UserUnknownError(EdgeError):
+    """The outcome names no user, and its payment is not known."""
+
+
+class PublishStoppedError(EdgeError):
+    """The engine takes no more events; ``counts`` says what became of those before."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        super().__init__("the engine can't take events now; send the stream again, ids make that safe")
+        self.counts = counts
+
+
+def status_of(
+    error: Exception, retry_after_s: float = 0.25, about: Mapping[str, str] | None = None
+) -> status_pb2.Status:
+    """The status that answers ``error``; ``about`` becomes metadata of its ``ErrorInfo``.
+
+    The one place where status codes are chosen.
+    """
+    match error:
+        case InvalidRequestError():
+            fields = ", ".join(v.field for v in error.violations)
+            bad = _bad_request(error.violations)
+            return _status(
+                code_pb2.INVALID_ARGUMENT, "INVALID_REQUEST", f"can't be used: {fields}", about, bad
+            )
+        case CallerUnknownError():
+            message = "the caller is not known; use a listed certificate or bearer token"
+            return _status(code_pb2.UNAUTHENTICATED, "CALLER_UNKNOWN", message, about)
+        case TenantNotAllowedError():
+            message = "the caller may not act for this tenant"
+            return _status(code_pb2.PERMISSION_DENIED, "TENANT_NOT_ALLOWED", message, about)
+        case TooManyStreamsError():
+            message = "too many streams are open; use fewer or try again"
+            retry = _retry(retry_after_s)
+            return _status(code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", message, about, retry)
+        case UserUnknownError():
+            message = (
+                "no payment is known by this transaction_id; an outcome that comes first must give user_id"
+            )
+            return _status(code_pb2.NOT_FOUND, "USER_UNKNOWN", message, about)
+        case UnknownTransactionError():
+            message = "no decision is known by this transaction_id"
+            return _status(code_pb2.NOT_FOUND, "UNKNOWN_TRANSACTION", message, about)
+        case PayloadConflictError():
+            message = "the id was used before with other content"
+            return _status(code_pb2.FAILED_PRECONDITION, "PAYLOAD_CONFLICT", message, about)
+        case PublishStoppedError():
+            counts = {name: str(count) for name, count in error.counts.items()}
+            retry = _retry(retry_after_s)
+            return _status(code_pb2.UNAVAILABLE, "ENGINE_UNAVAILABLE", str(error), counts, retry)
+        case EngineUnavailableError():
+            message = "the engine can't take this now; try again"
+            retry = _retry(retry_after_s)
+            return _status(code_pb2.UNAVAILABLE, "ENGINE_UNAVAILABLE", message, about, retry)
+    # The error's own text stays out of the reply and the log: it may hold what the caller sent.
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("unexpected %s at the edge\n%s", type(error).__name__, frames)
+    return _status(code_pb2.INTERNAL, "INTERNAL", "unexpected error in the server", about)
+
+
+def abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
+    """End the call with ``status``."""
+    context.abort_with_status(rpc_status.to_status(status))
+    raise AssertionError("abort_with_status never returns")
+
+
+def _status(
+    code: int, reason: str, message: str, about: Mapping[str, str] | None, *details: Message
+) -> status_pb2.Status:
+    status = status_pb2.Status(code=code, message=message)
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=about)
+    for detail in (info, *details):
+        status.details.add().Pack(detail)
+    return status
+
+
+def _bad_request(violations: tuple[Violation, ...]) -> Message:
+    named = error_details_pb2.BadRequest.FieldViolation
+    return error_details_pb2.BadRequest(
+        field_violations=[named(field=v.field, description=v.message) for v in violations]
+    )
+
+
+def _retry(after_s: float) -> Message:
+    whole, part = divmod(after_s, 1.0)
+    delay = duration_pb2.Duration(seconds=int(whole), nanos=int(part * 1e9))
+    return error_details_pb2.RetryInfo(retry_delay=delay)

@@ -1,0 +1,74 @@
+"""What an operator can set of the gRPC edge."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeParams:
+    """Limits and defaults of the gRPC edge.
+
+    Parameters
+    ----------
+    default_deadline_s
+        Longest time that a payment may take; the call's deadline and the request's budget only shorten it.
+    margin_s
+        Part of the call's deadline kept for the reply's way back.
+    max_ahead_s
+        How far an event time may be ahead of the engine's clock.
+    max_in_flight
+        Payments of unary calls that may wait at a time; the next one gets the fallback at once.
+    max_streams
+        Streams open at a time; the next one is refused, so that streams can't crowd out ``Decide``.
+    stream_window
+        Payments of one stream that may wait at a time; a faster sender is held back.
+    spare_threads
+        Threads beyond those that ``max_in_flight`` and ``max_streams`` can hold, for everything else.
+    max_queued_calls
+        Calls that may wait for a thread; more are refused, so that memory stays bounded.
+    max_message_bytes
+        Longest request; the longest valid one is about a tenth of the default.
+    max_publish_errors
+        Refused events of one ``Publish`` that the reply explains; all are counted.
+    retry_after_s
+        What callers are told to wait when the engine can't take an event.
+    health_poll_s
+        How often watchers of the health service are brought up to date.
+    keepalive_time_s, keepalive_timeout_s
+        A connection silent for the first is probed and closed when it stays silent for the second.
+    min_ping_interval_s
+        Callers that probe more often than this are disconnected.
+    reflection
+        Whether the server describes its schema to tools.
+    """
+
+    default_deadline_s: float = 0.1
+    margin_s: float = 0.005
+    max_ahead_s: float = 86_400.0
+    max_in_flight: int = 256
+    max_streams: int = 16
+    stream_window: int = 64
+    spare_threads: int = 8
+    max_queued_calls: int = 4_096
+    max_message_bytes: int = 65_536
+    max_publish_errors: int = 100
+    retry_after_s: float = 0.25
+    health_poll_s: float = 0.5
+    keepalive_time_s: float = 30.0
+    keepalive_timeout_s: float = 10.0
+    min_ping_interval_s: float = 10.0
+    reflection: bool = True
+
+    @property
+    def threads(self) -> int:
+        """Size of the server's thread pool."""
+        return self.max_in_flight + self.max_streams + self.spare_threads
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files of the server; with ``client_ca``, callers must show a certificate signed by it."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
