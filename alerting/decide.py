@@ -89,6 +89,11 @@ class Decider:
         action = thresholds.action(assessment.score) if is_scored else Action.APPROVE
         for hit in hits:
             action = strictest(action, hit.action)
+        reasons = _reasons(action, hits, assessment, thresholds)
+        if reasons:
+            advice = self._advisor.of_action(payment, action)
+        else:
+            advice = self._advisor.of_approval(payment, assessment, sca)
         return Decision(
             decision_id(payment.tenant, payment.transaction_id),
             payment.transaction_id,
@@ -98,9 +103,9 @@ class Decider:
             action,
             round(assessment.score, 2),
             assessment.raw_score,
-            _reasons(action, hits, assessment, thresholds),
+            reasons,
             rule_ids,
-            self._advisor.advise(payment, action, assessment, sca),
+            advice,
             self._model_version,
             self.policy.version,
             self._feature_version,
@@ -133,7 +138,7 @@ class Decider:
             0.0,
             (),
             (),
-            self._advisor.without_exemption(payment, answer),
+            self._advisor.of_action(payment, answer),
             self._model_version,
             self.policy.version if policy_version is None else policy_version,
             self._feature_version,

@@ -26,15 +26,17 @@ class PolicyReasonSpec:
 POLICY_REASONS: dict[str, PolicyReasonSpec] = {
     spec.code: spec
     for spec in (
-        PolicyReasonSpec("DENY_LIST", Family.KNOWN_FRAUD_PATTERN, "On deny list"),
-        PolicyReasonSpec("RULE", Family.KNOWN_FRAUD_PATTERN, "Rule"),
-        PolicyReasonSpec("RULE_SPENDING", Family.ABNORMAL_SPENDING, "Rule on spending"),
-        PolicyReasonSpec("RULE_DEVICE", Family.UNUSUAL_DEVICE, "Rule on the device"),
-        PolicyReasonSpec("RULE_MALWARE", Family.MALWARE, "Rule on signs of malware"),
-        PolicyReasonSpec("RULE_LOCATION", Family.ABNORMAL_PAYER_LOCATION, "Rule on the payer's place"),
-        PolicyReasonSpec("RULE_PAYEE", Family.HIGH_RISK_PAYEE, "Rule on the payee"),
-        PolicyReasonSpec("VELOCITY_LIMIT", Family.ABNORMAL_SPENDING, "Velocity limit"),
-        PolicyReasonSpec("SCORE", Family.ABNORMAL_SPENDING, "Score"),
+        PolicyReasonSpec("DENY_LIST", Family.KNOWN_FRAUD_PATTERN, "On a deny list"),
+        PolicyReasonSpec("RULE", Family.KNOWN_FRAUD_PATTERN, "Rule matched"),
+        PolicyReasonSpec("RULE_SPENDING", Family.ABNORMAL_SPENDING, "Rule on spending matched"),
+        PolicyReasonSpec("RULE_DEVICE", Family.UNUSUAL_DEVICE, "Rule on the device matched"),
+        PolicyReasonSpec("RULE_MALWARE", Family.MALWARE, "Rule on signs of malware matched"),
+        PolicyReasonSpec(
+            "RULE_LOCATION", Family.ABNORMAL_PAYER_LOCATION, "Rule on the place matched"
+        ),
+        PolicyReasonSpec("RULE_PAYEE", Family.HIGH_RISK_PAYEE, "Rule on the payee matched"),
+        PolicyReasonSpec("VELOCITY_LIMIT", Family.ABNORMAL_SPENDING, "Velocity limit passed"),
+        PolicyReasonSpec("SCORE", Family.ABNORMAL_SPENDING, "Unusual as a whole"),
     )
 }
 """Every code that a policy can give as a reason."""
@@ -57,8 +59,7 @@ class Hit:
 def policy_reason(code: str, subject: str, value: float = 1.0, usual_high: float | None = None) -> Reason:
     """A reason of the policy's own. It weighs 1: it decides by itself, whatever the score."""
     family = POLICY_REASONS[code].family
-    low = None if usual_high is None else min(0.0, usual_high)
-    return Reason(code, family, value, low, usual_high, "", subject, 1.0)
+    return Reason(code, family, value, None, usual_high, "", subject, 1.0)
 
 
 def evidence_reasons(assessment: Assessment, limit: int) -> tuple[Reason, ...]:

@@ -3,8 +3,10 @@
 The language is a part of the one that the ``rule-engine`` library speaks: names, numbers, texts, ``true``,
 ``false``, ``null``, ``== != < <= > >=``, ``+ - * / %``, ``and or not``, ``in [...]``, ``??`` (a value for
 ``null``) and brackets. The library's clock, random numbers, functions, patterns and powers are left out: a
-rule must give the same answer at every replay, and give it fast. The names are the payment's fields, ``score``
-and all of ``detectors.features.NAMES``; mind that a feature of -1 is not known, so write ``gap_s >= 0`` too.
+rule must give the same answer at every replay, and give it fast.
+
+The names are the payment's fields, ``amount`` (major units of its currency), ``score`` and the features. A
+feature of -1 is not known, so a rule on ``gap_s < 60`` also says ``gap_s >= 0``.
 
 Names and types are checked when a rule is read, so a rule can hardly fail later; one that does (by dividing
 by zero) counts as not matched and is reported.
@@ -14,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Context as DecimalContext
+from math import nan
 from operator import attrgetter
 from typing import Any, ClassVar, Final
 
@@ -47,6 +50,8 @@ _TOKEN: Final = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "??"})
+_MAX_DEPTH: Final = 60
+_TOO_DEEP: Final = f"is nested too deeply; allowed: {_MAX_DEPTH} levels, where each 'and' or 'or' is one"
 _FAILURES: Final = (errors.EngineError, ArithmeticError, ValueError, TypeError)
 
 
@@ -77,6 +82,8 @@ def rule_problem(when: str, names: tuple[str, ...]) -> str | None:
     """
     try:
         _parse(when, _context(names, _readers(names)))
+    except RecursionError:
+        return _TOO_DEEP
     except errors.SymbolResolutionError as error:
         near = f"did you mean {error.suggestion!r}?" if error.suggestion else f"allowed: {', '.join(FIELDS)}"
         return f"{error.symbol_name!r} is unknown; {near}"
@@ -192,8 +199,10 @@ def _check_tokens(when: str) -> None:
         position = token.end()
 
 
-def _check_types(node: Any) -> None:
+def _check_types(node: Any, depth: int = 0) -> None:
     """Refuse comparisons that can never be true because the sides have different types."""
+    if depth > _MAX_DEPTH:
+        raise ValueError(_TOO_DEEP)
     if isinstance(node, ast.ContainsExpression):
         members = node.container
         if not isinstance(members, ast.ArrayExpression):
@@ -203,7 +212,7 @@ def _check_types(node: Any) -> None:
     elif isinstance(node, ast.ComparisonExpression):
         _check_same_type(node.left, node.right)
     for child in _children(node):
-        _check_types(child)
+        _check_types(child, depth + 1)
 
 
 def _check_same_type(left: Any, right: Any) -> None:
@@ -276,5 +285,5 @@ def _number_precheck(read: Reader, operator: str, bound: float) -> Precheck | No
 
 
 def _number(value: object) -> float:
-    assert isinstance(value, float)
-    return value
+    # What is no number is left to the library too, like every comparison with NaN.
+    return float(value) if isinstance(value, float | int) else nan

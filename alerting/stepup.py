@@ -12,7 +12,6 @@ from detectors.events import STRICT, Channel, EntryMode, Payment, PaymentType
 
 _REMOTE_CHANNELS: Final = frozenset({Channel.ECOMMERCE, Channel.WALLET, Channel.BANK})
 _CREDENTIAL_PRESENT: Final = frozenset({EntryMode.CHIP, EntryMode.CONTACTLESS, EntryMode.MAGSTRIPE})
-_CENTS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,26 +124,19 @@ class StepUpAdvisor:
             for band in (100, 250, 500)
         }
 
-    def without_exemption(self, payment: Payment, action: Action) -> StepUpAdvice:
-        """Advice on the action alone."""
+    def of_action(self, payment: Payment, action: Action) -> StepUpAdvice:
+        """Advice on an action without looking for an exemption."""
         if action is Action.STEP_UP:
             return StepUpAdvice(self._step_up, Exemption.NONE, None, payment.event_time + self._expiry)
         return self._plain[action]
 
-    def advise(
-        self, payment: Payment, action: Action, assessment: Assessment, counters: ScaCounters
-    ) -> StepUpAdvice:
-        """Advice on the action; a remote payment that is approved without any finding may be exempt."""
-        if (
-            action is Action.APPROVE
-            and self._sca.enabled
-            and is_remote(payment)
-            and not self._finds(assessment)
-        ):
+    def of_approval(self, payment: Payment, assessment: Assessment, counters: ScaCounters) -> StepUpAdvice:
+        """Advice on an approval without reasons: a remote payment in which nothing is found may be exempt."""
+        if self._sca.enabled and is_remote(payment) and not self._finds(assessment):
             exempt = self._exemption(payment, counters)
             if exempt is not None:
                 return exempt
-        return self.without_exemption(payment, action)
+        return self._plain[Action.APPROVE]
 
     def _finds(self, assessment: Assessment) -> bool:
         limit = self._sca.finding_surprise
@@ -162,9 +154,9 @@ class StepUpAdvisor:
     def _is_low_value(self, cents: int, counters: ScaCounters) -> bool:
         sca = self._sca
         return (
-            cents <= sca.low_value_eur * _CENTS
+            cents <= _cents(sca.low_value_eur)
             and counters.count < sca.low_value_count
-            and counters.eur_minor + cents <= sca.low_value_total_eur * _CENTS
+            and counters.eur_minor + cents <= _cents(sca.low_value_total_eur)
         )
 
     def _risk_band(self, cents: int, payment_type: PaymentType) -> int | None:
@@ -174,9 +166,13 @@ class StepUpAdvisor:
         if rate is None:
             return None
         for band in sca.transfer_bands if is_transfer else sca.bands:
-            if cents <= band.max_eur * _CENTS:
+            if cents <= _cents(band.max_eur):
                 return band.max_eur if rate <= band.max_fraud_percent else None
         return None
+
+
+def _cents(euro: float) -> int:
+    return round(euro * 100)
 
 
 def is_remote(payment: Payment) -> bool:
