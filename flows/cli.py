@@ -126,12 +126,12 @@ def explain(
 ) -> None:
     """Say why a payment was decided as it was. Works beside a running server."""
     from alerting.engine import UnknownTransactionError
-    from flows.explaining import explanation_json, explanation_lines, open_reader
+    from flows.explaining import explanation_json, explanation_lines, read_explanation
     from flows.sqlite_shard import ShardFileError
 
     settings = settings_or_exit(config, data_dir=data_dir)
     try:
-        explanation = open_reader(settings.data_dir).explain(tenant, transaction)
+        explanation = read_explanation(settings.data_dir, tenant, transaction)
     except ShardFileError as error:
         raise fail(error) from None
     except UnknownTransactionError:

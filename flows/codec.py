@@ -88,6 +88,12 @@ def encode_decision(decision: Decision) -> bytes:
     return _DECISION.dump_json(decision)
 
 
+def plain_decision(decision: Decision) -> dict[str, Any]:
+    """The decision as plain JSON values."""
+    values: dict[str, Any] = _DECISION.dump_python(decision, mode="json")
+    return values
+
+
 def decode_decision(raw: bytes) -> Decision:
     """The decision that :func:`encode_decision` wrote."""
     return _DECISION.validate_json(raw)

@@ -55,7 +55,7 @@ def build(feed: Feed, task: ShardTask, effects: Effects) -> Dataflow:
 
 def run_flow(feed: Feed, task: ShardTask, effects: Effects) -> None:
     """Run the shard flow on this thread until the feed ends."""
-    run_main(build(feed, task, effects))
+    run_main(build(feed, task, effects))  # type: ignore[no-untyped-call]
 
 
 def run_plain(feed: Feed, task: ShardTask, effects: Effects) -> None:

@@ -13,23 +13,23 @@ class Metrics:
     """Counters of what the flow decided; gauges are asked for when somebody looks."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
+        self.registry = CollectorRegistry()
         self._decisions = Counter(
-            "tapwatch_decisions", "Decisions by action and source.", ["action", "source"], registry=self._registry
+            "tapwatch_decisions", "Decisions by action and source.", ["action", "source"], registry=self.registry
         )
         self._fallbacks = Counter(
-            "tapwatch_fallbacks", "Fallback answers by cause.", ["cause"], registry=self._registry
+            "tapwatch_fallbacks", "Fallback answers by cause.", ["cause"], registry=self.registry
         )
         self._faults = Counter(
-            "tapwatch_record_faults", "Log records that could not be applied.", registry=self._registry
+            "tapwatch_record_faults", "Log records that could not be applied.", registry=self.registry
         )
         self._scores = Histogram(
-            "tapwatch_score", "Scores of engine decisions.", buckets=_SCORE_BUCKETS, registry=self._registry
+            "tapwatch_score", "Scores of engine decisions.", buckets=_SCORE_BUCKETS, registry=self.registry
         )
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Export a value that ``read`` returns at each scrape."""
-        Gauge(f"tapwatch_{name}", text, registry=self._registry).set_function(read)
+        Gauge(f"tapwatch_{name}", text, registry=self.registry).set_function(read)
 
     def decided(self, decision: Decision) -> None:
         """Count one decision."""
@@ -45,4 +45,4 @@ class Metrics:
 
     def text(self) -> bytes:
         """The exposition text."""
-        return generate_latest(self._registry)
+        return generate_latest(self.registry)

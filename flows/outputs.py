@@ -3,16 +3,21 @@
 from dataclasses import dataclass
 
 from alerting.decision import Decision
-from detectors.events import Outcome
+from detectors.events import Outcome, Payment
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A payment has its decision; ``features`` are what it was made from (empty for a fallback)."""
+    """A payment has its decision; ``features`` are what it was made from (empty for a fallback).
+
+    ``encoded`` are the decision's canonical bytes, made once for all who store them.
+    """
 
     position: int
+    payment: Payment
     decision: Decision
     features: tuple[float, ...]
+    encoded: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
 from detectors.scoring import Scorer, Subjects
 from flows import keys
-from flows.codec import BadRecord, decode_event, encode_event
+from flows.codec import BadRecord, decode_event, encode_decision, encode_event
 from flows.outputs import Decided
 from flows.state import State
 
@@ -57,25 +57,25 @@ class PaymentStage:
 
     def __init__(self, state: State, scorer: Scorer, joint: JointModel, population: Population) -> None:
         self._state = state
-        self._scorer = scorer
+        self.scorer = scorer
         self._joint = joint
         self._population = population
 
     def decide(self, position: int, payment: Payment, decider: Decider) -> Decided:
         """Answer one payment."""
         subjects = self._subjects(payment)
-        assessment = self._scorer.assess(payment, subjects)
+        assessment = self.scorer.assess(payment, subjects)
         user = subjects.user
         sca = ScaCounters(user.since_sca_count, user.since_sca_eur_minor)
         decision = decider.decide(payment, assessment, sca, position)
-        self._scorer.observe(payment, subjects, assessment)
+        self.scorer.observe(payment, subjects, assessment)
         if decision.action is Action.APPROVE:
-            self._scorer.learn(payment, subjects, assessment.features)
+            self.scorer.learn(payment, subjects, assessment.features)
             _count_towards_sca(payment, user, decider)
         else:
             self._quarantine(payment, assessment.features)
         self._store(payment, subjects)
-        return Decided(position, decision, assessment.features)
+        return Decided(position, payment, decision, assessment.features, encode_decision(decision))
 
     def fall_back(self, position: int, answered: FallbackAnswered, decider: Decider) -> Decided:
         """Put an answer on record that the fallback gave."""
@@ -83,20 +83,20 @@ class PaymentStage:
         if not answered.payment_logged:
             # The attempt was real, so it counts; how it would have scored is unknown, so it waits.
             subjects = self._subjects(payment)
-            self._scorer.observe(payment, subjects, None)
+            self.scorer.observe(payment, subjects, None)
             self._quarantine(payment, ())
             self._store(payment, subjects)
         # Position 0, as in the answer that is out already: it was given before it had a place in the log.
         decision = decider.fallback(
             payment, answered.cause, action=answered.action, policy_version=answered.policy_version
         )
-        return Decided(position, decision, ())
+        return Decided(position, payment, decision, (), encode_decision(decision))
 
     def locate(self, location: Location) -> None:
         """Take note of where a user's device is."""
         key = keys.user(location.tenant, location.user_id)
         user = self._state.find(key, UserProfile) or UserProfile()
-        self._scorer.locate(location, user)
+        self.scorer.locate(location, user)
         self._state.put(key, user)
 
     def release(self, tenant: str, transaction_id: str) -> bool:
@@ -106,7 +106,7 @@ class PaymentStage:
         if entry is None:
             return False
         subjects = self._subjects(entry.payment)
-        self._scorer.learn(entry.payment, subjects, entry.features)
+        self.scorer.learn(entry.payment, subjects, entry.features)
         self._state.delete(key)
         self._store(entry.payment, subjects)
         return True
@@ -116,17 +116,20 @@ class PaymentStage:
         self._state.put(key, Quarantined(payment, features))
 
     def _subjects(self, payment: Payment) -> Subjects:
-        find, tenant = self._state.find, payment.tenant
+        entity, tenant = self._entity, payment.tenant
         card, device, mcc = payment.card_token, payment.device_id, payment.mcc
         return Subjects(
-            user=find(keys.user(tenant, payment.user_id), UserProfile) or UserProfile(),
-            merchant=find(keys.merchant(tenant, payment.merchant_id), EntityProfile) or EntityProfile(),
-            card=card and (find(keys.card(tenant, card), EntityProfile) or EntityProfile()),
-            device=device and (find(keys.device(tenant, device), EntityProfile) or EntityProfile()),
-            category=mcc and (find(keys.category(tenant, mcc), EntityProfile) or EntityProfile()),
+            user=self._state.find(keys.user(tenant, payment.user_id), UserProfile) or UserProfile(),
+            merchant=entity(keys.merchant(tenant, payment.merchant_id)),
+            card=None if card is None else entity(keys.card(tenant, card)),
+            device=None if device is None else entity(keys.device(tenant, device)),
+            category=None if mcc is None else entity(keys.category(tenant, mcc)),
             population=self._population,
             joint=self._joint,
         )
+
+    def _entity(self, key: str) -> EntityProfile:
+        return self._state.find(key, EntityProfile) or EntityProfile()
 
     def _store(self, payment: Payment, subjects: Subjects) -> None:
         put, tenant = self._state.put, payment.tenant

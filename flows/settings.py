@@ -6,12 +6,12 @@ sets ``cached_objects`` of section ``[engine]``.
 """
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alerting.rpc.params import EdgeParams
@@ -25,14 +25,31 @@ class SettingsError(ValueError):
     """A setting that can't be used; the message has one line for each."""
 
 
+def _known_keys(kind: type[Any]) -> Callable[[Any], Any]:
+    """A check that a section names only fields of ``kind``, at every depth: dataclasses ignore others."""
+
+    def check(values: Any, kind: type[Any] = kind) -> Any:
+        if not isinstance(values, dict) or not is_dataclass(kind):
+            return values
+        types = get_type_hints(kind)
+        unknown = sorted(values.keys() - types.keys())
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: unknown; allowed: {', '.join(sorted(types))}")
+        for name, value in values.items():
+            check(value, types[name])
+        return values
+
+    return check
+
+
 class EngineSettings(BaseModel):
     """Section ``[engine]``."""
 
     model_config = _STRICT
 
-    cached_objects: int = Field(200_000, ge=1_000)
-    max_waiting: int = Field(IntakeParams().max_waiting, ge=1)
-    max_batch: int = Field(IntakeParams().max_batch, ge=1)
+    cached_objects: Annotated[int, Field(ge=1_000)] = 200_000
+    max_waiting: Annotated[int, Field(ge=1)] = IntakeParams().max_waiting
+    max_batch: Annotated[int, Field(ge=1)] = IntakeParams().max_batch
 
     def intake(self) -> IntakeParams:
         """The queue's bounds."""
@@ -49,6 +66,19 @@ class TlsSettings(BaseModel):
     client_ca: Path | None = None
 
 
+class CallerSettings(BaseModel):
+    """Section ``[callers]``: who may act for which tenants; empty lets everyone act for all.
+
+    Keys of ``by_identity`` are what a client certificate says of its owner, keys of ``by_token_sha256`` the
+    SHA-256 of a bearer token; ``"*"`` among the tenants stands for all.
+    """
+
+    model_config = _STRICT
+
+    by_identity: dict[str, list[str]] = {}
+    by_token_sha256: dict[str, list[str]] = {}
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -62,9 +92,10 @@ class Settings(BaseSettings):
     policy_file: Path | None = None
     log_format: Literal["console", "json"] = "console"
     engine: EngineSettings = EngineSettings()
-    edge: pydantic_dataclass(EdgeParams, config=_STRICT) = EdgeParams()  # type: ignore[valid-type]
-    models: pydantic_dataclass(ModelParams, config=_STRICT) = ModelParams()  # type: ignore[valid-type]
+    edge: Annotated[EdgeParams, BeforeValidator(_known_keys(EdgeParams))] = EdgeParams()
+    models: Annotated[ModelParams, BeforeValidator(_known_keys(ModelParams))] = ModelParams()
     tls: TlsSettings = TlsSettings()
+    callers: CallerSettings = CallerSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -103,7 +134,7 @@ def load_settings(file: Path | None = None, **flags: Any) -> Settings:
     """
     given = {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(_file_values=_read(file), **given)
+        return Settings(**given, _file_values=_read(file))  # type: ignore[call-arg]
     except ValidationError as error:
         lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)]
         raise SettingsError("\n".join(lines)) from None

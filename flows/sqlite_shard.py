@@ -15,6 +15,8 @@ from flows.codec import BadRecord, decode_event
 from flows.log import Appended, LogRecord, NewRecord, event_key
 from flows.store import LedgerRow, OutcomeRow, Slice
 
+SHARD_FILE: Final = "shard.db"
+"""The file's name in a data folder."""
 SCHEMA_VERSION: Final = 1
 
 _SCHEMA: Final = """
@@ -195,6 +197,11 @@ class SqliteShard:
     def reader(self) -> "SqliteShard":
         """The same shard for another thread, to read only."""
         return _Reader(self.path)
+
+    @staticmethod
+    def open_reader(path: Path) -> "SqliteShard":
+        """A shard file that another process may be writing, to read only."""
+        return _Reader(path)
 
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the database; never blocks a reader or the writer."""

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from alerting.decide import Decider
@@ -71,8 +72,8 @@ class ShardTask:
         self._state = State(store, cached_objects)
         self._joint = JointModel.load(lambda part: self._state.load_raw(keys.JOINT + part))
         population = self._state.find(keys.POPULATION, Population) or Population()
-        self._base_params = params or ModelParams()
-        self._payments = PaymentStage(self._state, Scorer(self._base_params), self._joint, population)
+        self._params = params or ModelParams()
+        self._payments = PaymentStage(self._state, Scorer(self._params), self._joint, population)
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
         self._decider: Decider | None = None
         self.policy: Policy | None = None
@@ -127,12 +128,12 @@ class ShardTask:
             return [fault]
         decider = self._policy_in_force()
         decision = decider.fallback(record.event, FallbackCause.FAULT, record.position)
-        return [fault, Decided(record.position, decision, ())]
+        return [fault, Decided(record.position, record.event, decision, (), encode_decision(decision))]
 
     def _keep(self, output: Output) -> None:
         if isinstance(output, Decided):
             features = array("f", output.features).tobytes()
-            self._ledger.append(LedgerRow(output.position, encode_decision(output.decision), features))
+            self._ledger.append(LedgerRow(output.position, output.encoded, features))
         elif isinstance(output, OutcomeNoted):
             outcome = output.outcome
             transaction_key = event_key(f"{Payment.kind}/{outcome.tenant}/{outcome.transaction_id}")
@@ -141,6 +142,10 @@ class ShardTask:
     def _set_policy(self, text: str) -> None:
         self.policy = parse_policy(text)
         self._decider = Decider(self.policy, NAMES, MODEL_VERSION, FEATURE_VERSION)
+        money = self.policy.currencies
+        self._payments.scorer = Scorer(
+            replace(self._params, reference_currency=money.base, rates=money.rates)
+        )
 
     def _policy_in_force(self) -> Decider:
         if self._decider is None:

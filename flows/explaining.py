@@ -1,0 +1,64 @@
+"""A decision explained, read from a shard file beside whoever writes it."""
+
+from pathlib import Path
+from typing import Any
+
+from alerting.engine import Explanation
+from alerting.wording import reason_line
+from flows.codec import encode_event, plain_decision
+from flows.engine import explain
+from flows.sqlite_shard import SHARD_FILE, ShardFileError, SqliteShard
+
+
+def read_explanation(data_dir: Path, tenant: str, transaction_id: str) -> Explanation:
+    """What a decision in ``data_dir`` rests on.
+
+    Raises
+    ------
+    ShardFileError
+        When the folder holds no shard.
+    UnknownTransactionError
+        When no decision is on record.
+    """
+    path = data_dir / SHARD_FILE
+    if not path.exists():
+        raise ShardFileError(f"{path}: there is no such file; --data-dir names the folder of a server or a replay")
+    reader = SqliteShard.open_reader(path)
+    try:
+        return explain(reader, tenant, transaction_id)
+    finally:
+        reader.close()
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """The explanation as plain values."""
+    return {
+        "decision": plain_decision(explanation.decision),
+        "reasons": [reason_line(reason) for reason in explanation.decision.reasons],
+        "payment": encode_event(explanation.payment).decode(),
+        "features": dict(explanation.features),
+        "outcomes": [encode_event(outcome).decode() for outcome in explanation.outcomes],
+        "quarantined": explanation.quarantined,
+    }
+
+
+def explanation_lines(explanation: Explanation) -> list[str]:
+    """The explanation in words."""
+    decision, payment = explanation.decision, explanation.payment
+    lines = [
+        f"{decision.transaction_id}: {decision.action} with score {decision.score:g} ({decision.source})",
+        f"  payment   {payment.amount_minor} minor units {payment.currency} by {payment.user_id}"
+        f" to {payment.merchant_id} at {payment.event_time.isoformat()}",
+        f"  versions  {decision.model_version}, {decision.feature_version}, {decision.policy_version}",
+        f"  position  {decision.log_position}",
+    ]
+    if decision.fallback_cause is not None:
+        lines.append(f"  fallback  because of {decision.fallback_cause}")
+    lines += [f"  reason    {reason_line(r)} [{r.code}, {r.weight:.0%} of the score]" for r in decision.reasons]
+    lines += [f"  rule      {rule}" for rule in decision.rule_ids]
+    lines += [
+        f"  outcome   {o.outcome_kind} {o.verdict} at {o.event_time.isoformat()}" for o in explanation.outcomes
+    ]
+    if explanation.quarantined:
+        lines.append("  learning  quarantined until an outcome clears it")
+    return lines
