@@ -1,0 +1,316 @@
+"""The numbers that describe one payment: measured once, read by detectors, rules, models and people."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from math import cos, log, log1p, pi, sin
+from operator import itemgetter
+from typing import Final
+
+from detectors.context import NO_COUNTS, Context
+from detectors.events import Channel, EntryMode, Payment, PaymentType
+from detectors.level import category_level, user_level
+from detectors.money import MINOR_DIGITS
+from detectors.profile import KINDS, EntityProfile, UserProfile
+from detectors.subjects import Subjects
+from detectors.tokens import token
+from detectors.velocity import MAX_AMOUNT, WINDOW_NAMES
+from geo import Position, distance_km, local_time, min_speed_kmh
+
+FEATURE_VERSION: Final = "features-1"
+
+SURPRISES: Final = (
+    "amount",
+    "category_amount",
+    "pace",
+    "burst",
+    "rhythm",
+    "novelty",
+    "travel",
+    "payer_distance",
+    "merchant",
+    "joint",
+)
+"""The detectors by name, in the order of the ``surprise_*`` features and of the calibrators. Append only."""
+
+NAMES: Final[tuple[str, ...]] = (
+    "amount",
+    "amount_ref",
+    *(f"user_count_{window}" for window in WINDOW_NAMES),
+    *(f"merchant_count_{window}" for window in WINDOW_NAMES),
+    *(f"card_count_{window}" for window in WINDOW_NAMES),
+    *(f"device_count_{window}" for window in WINDOW_NAMES),
+    *(f"user_sum_{window}" for window in WINDOW_NAMES),
+    *(f"card_sum_{window}" for window in WINDOW_NAMES),
+    *(f"device_sum_{window}" for window in WINDOW_NAMES),
+    "user_avg_amount_1d",
+    "user_avg_amount_7d",
+    "user_avg_amount_30d",
+    "user_age_d",
+    "user_payments",
+    "gap_s",
+    "hour",
+    "weekday",
+    *(f"is_new_{kind}" for kind in KINDS),
+    "distance_km",
+    "speed_kmh",
+    "amount_z",
+    "category_amount_z",
+    "joint_score",
+    *(f"surprise_{name}" for name in SURPRISES),
+)
+"""The features' names, in order. Counts and sums include the payment itself; -1 means not known.
+
+Amounts are major units: ``amount`` in the payment's currency, all others in the reference currency. Of a
+card or device that the payment does not name, counts and sums are 0. A ``surprise_*`` is what the detector
+found, 0 when nothing; it is not calibrated.
+"""
+
+_NEW_AT: Final = NAMES.index("is_new_merchant")
+_read = itemgetter(
+    *map(
+        NAMES.index,
+        (
+            "amount_ref",
+            "amount_z",
+            "category_amount_z",
+            "hour",
+            "weekday",
+            "gap_s",
+            "user_count_1h",
+            "user_count_1d",
+            "merchant_count_1d",
+            "distance_km",
+        ),
+    )
+)
+_DIVISOR: Final[dict[str, int]] = {code: 10**digits for code, digits in MINOR_DIGITS.items()}
+_PRESENT: Final = frozenset({EntryMode.CHIP, EntryMode.CONTACTLESS, EntryMode.MAGSTRIPE})
+_AT_COUNTER: Final = frozenset({Channel.POS, Channel.ATM})
+NO_SPENDING: Final = frozenset({PaymentType.REFUND, PaymentType.ACCOUNT_VERIFICATION})
+_MIN_AMOUNT: Final = 0.01
+_SIN = tuple(0.5 + 0.5 * sin(hour * pi / 12.0) for hour in range(24))
+_COS = tuple(0.5 + 0.5 * cos(hour * pi / 12.0) for hour in range(24))
+
+
+def seconds(at: datetime) -> int:
+    """Event time in whole seconds since 1970."""
+    return int(at.timestamp())
+
+
+def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], time_zone: str) -> Context:
+    """Measure ``payment`` against its subjects; changes neither."""
+    context = Context()
+    context.payment = payment
+    user = context.user = subjects.user
+    context.merchant = subjects.merchant
+    context.card, context.device, context.category = subjects.card, subjects.device, subjects.category
+    population = context.population = subjects.population
+    amount = context.amount_ref = reference_amount(payment, rates)
+    context.amount = payment.amount_minor / _DIVISOR[payment.currency]
+    context.minor_ref = reference_minor(amount)
+    context.log_amount = safe_log(amount)
+    context.spends = payment.payment_type not in NO_SPENDING
+    context.counts = payment.payment_type is not PaymentType.REFUND
+    time_s = context.time_s = seconds(payment.event_time)
+    context.hour, context.weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
+    context.gap_s = time_s - user.last_s if 0 < user.last_s <= time_s else -1
+    context.user_counts, context.user_sums = user.velocity.windows(time_s)
+    context.merchant_counts = subjects.merchant.velocity.counts(time_s)
+    context.card_counts, context.card_sums = _windows(subjects.card, time_s)
+    context.device_counts, context.device_sums = _windows(subjects.device, time_s)
+    seen = user.seen
+    context.new = tuple([None if not name else name not in seen for name in tokens(payment)])
+    _measure_places(context, payment, user)
+    level, spread = user_level(user, population)
+    context.level, context.spread = level, spread
+    context.amount_z = (context.log_amount - level) / spread if context.spends else 0.0
+    context.category_level, context.category_spread, context.category_z = 0.0, 0.0, 0.0
+    key = category_key(payment)
+    if key and context.spends:
+        level, spread = category_level(user, key, subjects.category, population, level)
+        context.category_level, context.category_spread = level, spread
+        context.category_z = (context.log_amount - level) / spread
+    context.joint_score = subjects.joint.score(_joint_vector(context)) if context.spends else 0.0
+    return context
+
+
+def reference_amount(payment: Payment, rates: Mapping[str, float]) -> float:
+    """The amount in major units of the reference currency."""
+    currency = payment.currency
+    return payment.amount_minor / _DIVISOR[currency] * rates.get(currency, 1.0)
+
+
+def reference_minor(amount: float) -> int:
+    """Hundredths of the reference currency, which velocity counts."""
+    return min(round(100.0 * amount), MAX_AMOUNT)
+
+
+def safe_log(amount: float) -> float:
+    """The natural logarithm of an amount; nothing counts for less than a hundredth."""
+    return log(amount if amount > _MIN_AMOUNT else _MIN_AMOUNT)
+
+
+def local_hour(at: datetime, time_s: int, time_zone: str) -> tuple[int, int]:
+    """The hour and weekday (Monday is 0) in the time zone."""
+    if time_zone == "UTC":
+        return time_s // 3600 % 24, (time_s // 86_400 + 3) % 7
+    local = local_time(at, time_zone)
+    return int(local.hour), local.weekday
+
+
+def tokens(payment: Payment) -> tuple[int, ...]:
+    """Per kind of ``detectors.profile.KINDS`` a 32-bit name, 0 where the payment says nothing."""
+    mcc, country, device = payment.mcc, payment.merchant_country, payment.device_id
+    mode, channel = payment.entry_mode, payment.channel
+    return (
+        token(1, payment.merchant_id),
+        token(2, mcc) if mcc else 0,
+        token(3, country) if country else 0,
+        token(4, device) if device else 0,
+        token(5, mode) if mode else 0,
+        token(6, channel) if channel else 0,
+    )
+
+
+def category_key(payment: Payment) -> int:
+    """A 24-bit name of the payment's category, or of its channel when it names no category."""
+    if payment.mcc:
+        return token(2, payment.mcc) & 0xFFFFFF or 1
+    return 0 if payment.channel is None else token(6, payment.channel) & 0xFFFFFF or 1
+
+
+def place_of_payer(payment: Payment) -> Position | None:
+    """Where the payer is: as reported, or at the merchant's when a card is read there."""
+    if payment.payer_position is not None:
+        return payment.payer_position
+    if payment.merchant_position is None:
+        return None
+    if payment.entry_mode in _PRESENT or (payment.entry_mode is None and payment.channel in _AT_COUNTER):
+        return payment.merchant_position
+    return None
+
+
+def values(context: Context, surprises: tuple[float, ...]) -> tuple[float, ...]:
+    """The features in the order of :data:`NAMES`."""
+    one = 1 if context.counts else 0
+    minor = context.minor_ref if context.counts else 0
+    u, m, c, d = context.user_counts, context.merchant_counts, context.card_counts, context.device_counts
+    us = context.user_sums
+    sums = [(total + minor) / 100.0 for total in us]
+    held = one if context.card is not None else 0
+    used = one if context.device is not None else 0
+    card_minor = minor if held else 0
+    device_minor = minor if used else 0
+    user = context.user
+    return (
+        context.amount,
+        context.amount_ref,
+        *[float(count + one) for count in u],
+        *[float(count + one) for count in m],
+        *[float(count + held) for count in c],
+        *[float(count + used) for count in d],
+        *sums,
+        *[(total + card_minor) / 100.0 for total in context.card_sums],
+        *[(total + device_minor) / 100.0 for total in context.device_sums],
+        sums[3] / (u[3] + one) if u[3] + one else 0.0,
+        sums[4] / (u[4] + one) if u[4] + one else 0.0,
+        sums[5] / (u[5] + one) if u[5] + one else 0.0,
+        max(0.0, (context.time_s - user.first_s) / 86_400.0) if user.first_s else 0.0,
+        float(user.payments),
+        float(context.gap_s),
+        float(context.hour),
+        float(context.weekday),
+        *[1.0 if new else 0.0 for new in context.new],
+        context.distance_km,
+        context.speed_kmh,
+        context.amount_z,
+        context.category_z,
+        context.joint_score,
+        *surprises,
+    )
+
+
+def joint_vector(features: tuple[float, ...]) -> tuple[float, ...]:
+    """What the joint model looks at, from stored features: 12 numbers from 0 to 1."""
+    amount, amount_z, category_z, hour, weekday, gap_s, last_hour, last_day, merchant, far = _read(features)
+    return _scaled(
+        safe_log(amount),
+        amount_z,
+        category_z,
+        int(hour),
+        int(weekday),
+        gap_s,
+        last_hour - 1.0,
+        last_day - 1.0,
+        merchant - 1.0,
+        sum(features[_NEW_AT : _NEW_AT + len(KINDS)]),
+        far,
+    )
+
+
+def _joint_vector(context: Context) -> tuple[float, ...]:
+    return _scaled(
+        context.log_amount,
+        context.amount_z,
+        context.category_z,
+        context.hour,
+        context.weekday,
+        float(context.gap_s),
+        float(context.user_counts[2]),
+        float(context.user_counts[3]),
+        float(context.merchant_counts[3]),
+        float(context.new.count(True)),
+        context.distance_km,
+    )
+
+
+def _scaled(
+    log_amount: float,
+    amount_z: float,
+    category_z: float,
+    hour: int,
+    weekday: int,
+    gap_s: float,
+    last_hour: float,
+    last_day: float,
+    merchant_day: float,
+    new: float,
+    distance: float,
+) -> tuple[float, ...]:
+    x = (
+        (log_amount + 4.0) / 16.0,
+        (amount_z + 4.0) / 10.0,
+        (category_z + 4.0) / 10.0,
+        _SIN[hour],
+        _COS[hour],
+        weekday / 6.0,
+        log1p(gap_s) / 16.0 if gap_s >= 0.0 else 1.0,
+        log1p(last_hour) / 4.0,
+        log1p(last_day) / 5.0,
+        log1p(merchant_day) / 12.0,
+        new / 6.0,
+        log1p(distance) / 10.0 if distance > 0.0 else 0.0,
+    )
+    return x if min(x) >= 0.0 and max(x) <= 1.0 else tuple([min(1.0, max(0.0, number)) for number in x])
+
+
+def _windows(entity: EntityProfile | None, time_s: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return (NO_COUNTS, NO_COUNTS) if entity is None else entity.velocity.windows(time_s)
+
+
+def _measure_places(context: Context, payment: Payment, user: UserProfile) -> None:
+    context.distance_km = context.usual_distance_km = context.travel_km = context.speed_kmh = -1.0
+    position = context.position = place_of_payer(payment)
+    if position is None:
+        return
+    merchant = payment.merchant_position
+    if merchant is not None and position is payment.payer_position:
+        context.distance_km = context.usual_distance_km = distance_km(position, merchant)
+    elif (home := user.home) is not None:
+        context.usual_distance_km = distance_km(home, position)
+    gap_s = context.time_s - user.position_s
+    last = user.position
+    if last is None or gap_s < 0:
+        return
+    context.travel_km = distance_km(last, position)
+    context.speed_kmh = min_speed_kmh(last, position, gap_s)

@@ -1,0 +1,155 @@
+"""A joint look at all features: River's half-space trees, and the detector that reads their score.
+
+The trees are shared by all users of a shard. A score depends only on the masses of the last full window,
+so the state is those masses plus the vectors learned since: little to write after each payment.
+"""
+
+import struct
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from math import isfinite, log10
+from typing import Final
+
+from river.anomaly import HalfSpaceTrees
+
+from detectors.assessment import Evidence
+from detectors.context import Context
+from detectors.tails import MAX_SURPRISE, REPORT_FROM
+
+TREES: Final = 10
+HEIGHT: Final = 6
+WINDOW: Final = 512
+SEED: Final = 20_260_101
+CHUNK: Final = 32
+SIZE: Final = 12
+"""How many numbers a vector has, see ``detectors.features.joint_vector``."""
+_RIVER: Final = version("river")
+_HEADER = struct.Struct("<BBBHIHI8s")
+_TAIL = struct.Struct("<I")
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JointParams:
+    """``weight``: half, because the trees look at what the other detectors look at, only together."""
+
+    weight: float = 0.5
+
+
+class JointDetector:
+    """Finds payments in a region of the feature space where few payments of all users lie.
+
+    ``1 - score`` is the share of the mass around the payment, so its logarithm is a natural surprise.
+    """
+
+    name: Final = "joint"
+    codes: Final = ("JOINT_UNUSUAL",)
+
+    def __init__(self, params: JointParams) -> None:
+        self.params = params
+
+    def score_one(self, context: Context) -> Evidence | None:
+        """Evidence when the combination is rare."""
+        score = context.joint_score
+        if score <= 0.0:
+            return None
+        surprise = min(MAX_SURPRISE, -log10(1.0 - score + 1e-6))
+        if surprise < REPORT_FROM:
+            return None
+        return Evidence("JOINT_UNUSUAL", surprise, score)
+
+
+class JointModel:
+    """Half-space trees over vectors of ``size`` numbers in 0..1; scores 0 until a first full window.
+
+    Stored in parts: ``"base"`` holds the masses of the last full window, ``"tail/<k>"`` the k-th 32 vectors
+    learned since, headed by the number of the window they follow. A base written under another version of
+    River, another seed or shape is not used: the model then begins anew.
+    """
+
+    __slots__ = ("_dirty", "_epoch", "_learned", "_nodes", "_size", "_trees")
+
+    def __init__(self, size: int = SIZE) -> None:
+        self._size = size
+        self._trees = HalfSpaceTrees(n_trees=TREES, height=HEIGHT, window_size=WINDOW, seed=SEED)
+        # River builds the trees at the first vector; that one is taken out again.
+        self._trees.learn_one(dict.fromkeys(range(size), 0.5))  # type: ignore[no-untyped-call]
+        self._nodes = [
+            node
+            for tree in self._trees.trees
+            for node in tree.iter_dfs()  # type: ignore[no-untyped-call]
+        ]
+        for node in self._nodes:
+            node.l_mass = 0
+        self._trees.counter = 0
+        self._learned = array("d")
+        self._epoch = 0
+        self._dirty: set[int] = set()
+
+    def score(self, x: tuple[float, ...]) -> float:
+        """How isolated ``x`` is: 0 (in the crowd, or not known yet) to 1."""
+        # A tuple does what River asks of its mapping: the features' names are the places 0, 1, 2 ...
+        return float(self._trees.score_one(x))  # type: ignore[no-untyped-call]
+
+    def learn(self, x: tuple[float, ...]) -> None:
+        """Learn a vector; what is not finite is refused."""
+        if not isfinite(sum(x)):
+            return
+        self._trees.learn_one(x)  # type: ignore[no-untyped-call]
+        if self._trees.counter == 0:
+            self._epoch += 1
+            del self._learned[:]
+            self._dirty = {-1}
+        else:
+            self._dirty.add(len(self._learned) // (CHUNK * self._size))
+            self._learned.extend(x)
+
+    def dirty_parts(self) -> list[tuple[str, bytes]]:
+        """The parts that changed since the last call, by name."""
+        parts = []
+        for chunk in sorted(self._dirty):
+            if chunk < 0:
+                parts.append(("base", self._pack_base()))
+            else:
+                span = CHUNK * self._size
+                vectors = self._learned[chunk * span : (chunk + 1) * span]
+                parts.append((f"tail/{chunk}", _TAIL.pack(self._epoch) + vectors.tobytes()))
+        self._dirty.clear()
+        return parts
+
+    @classmethod
+    def load(cls, get: Callable[[str], bytes | None], size: int = SIZE) -> "JointModel":
+        """The model whose parts ``get`` returns; continues exactly as if it had never stopped."""
+        self = cls(size)
+        base = get("base")
+        if base is not None and not self._unpack_base(base):
+            return self
+        for chunk in range(WINDOW // CHUNK):
+            tail = get(f"tail/{chunk}")
+            if tail is None or _TAIL.unpack_from(tail)[0] != self._epoch:
+                break
+            vectors = array("d", tail[_TAIL.size :])
+            for at in range(0, len(vectors), size):
+                self.learn(tuple(vectors[at : at + size]))
+        self._dirty.clear()
+        return self
+
+    def _pack_base(self) -> bytes:
+        masses = array("H", [int(node.r_mass) for node in self._nodes])
+        return self._header() + masses.tobytes()
+
+    def _unpack_base(self, packed: bytes) -> bool:
+        self._epoch = _HEADER.unpack_from(packed)[6]
+        if packed[: _HEADER.size] != self._header():
+            self._epoch += 1  # stored tails belong to the unusable base
+            return False
+        for node, mass in zip(self._nodes, array("H", packed[_HEADER.size :]), strict=True):
+            node.r_mass = mass
+        self._trees._first_window = False
+        return True
+
+    def _header(self) -> bytes:
+        river = _RIVER.encode()[:8]
+        return _HEADER.pack(_VERSION, TREES, HEIGHT, WINDOW, SEED, self._size, self._epoch, river)

@@ -1,0 +1,168 @@
+"""What is normal over all users of a shard, and how often each detector cries.
+
+Two parts. The *norms* are plain statistics of payments that were let through. The *calibrators* are fading
+histograms of every payment's surprises: a detector that often cries is believed little, without labels.
+"""
+
+import struct
+from array import array
+from math import exp, log, log10
+from typing import Final
+
+from detectors.rhythm_state import RHYTHM_SIZE, new_rhythm
+from detectors.tails import MAX_SURPRISE
+
+# Places in Population.norms: count, mean, variance each, unless named otherwise.
+AMOUNT: Final = 0
+WITHIN: Final = 3  # deviation from the user's own level
+DISTANCE: Final = 6
+CATEGORY_WITHIN: Final = 9  # deviation from the level expected in the category
+RATE: Final = 12  # payments of a user per second: count, mean
+NEW: Final = 14  # per kind: count, share that was new
+RHYTHM: Final = NEW + 12
+NORMS: Final = RHYTHM + RHYTHM_SIZE
+
+MAX_DETECTORS: Final = 12
+BINS: Final = 40
+_BINS_PER_UNIT: Final = BINS / MAX_SURPRISE
+RAW_BINS: Final = 160
+MAX_RAW: Final = 16.0
+_RAW_PER_UNIT: Final = RAW_BINS / MAX_RAW
+_RAW_AT: Final = MAX_DETECTORS * BINS
+
+HALF_LIFE_S: Final = 14 * 86_400
+"""Surprises of two weeks ago count half."""
+PRIOR: Final = 100.0
+"""The calibrators start as if they had seen this many payments of an ideal stream."""
+_DECAY: Final = log(2.0) / HALF_LIFE_S
+_MAX_STEP_S: Final = 86_400
+_MAX_UNIT: Final = 65_536.0
+_HEADER = struct.Struct("<BBHIdd")
+_VERSION: Final = 1
+
+
+class Population:
+    """Everything that the users of a shard share, except the joint model.
+
+    Attributes
+    ----------
+    norms
+        Statistics of payments that were let through; places are named by this module's constants.
+    payments
+        Payments observed, older ones faded.
+    """
+
+    __slots__ = ("_bins", "_time_s", "_unit", "norms", "payments")
+
+    def __init__(self) -> None:
+        self.norms = array("d", bytes(8 * NORMS))
+        # A little knowledge to begin with, soon outweighed: amounts around 30, spread over a few decades.
+        self.norms[AMOUNT : AMOUNT + 3] = array("d", (5.0, 3.4, 2.0))
+        self.norms[WITHIN : WITHIN + 3] = array("d", (5.0, 0.0, 1.0))
+        self.norms[CATEGORY_WITHIN : CATEGORY_WITHIN + 3] = array("d", (5.0, 0.0, 1.0))
+        self.norms[DISTANCE : DISTANCE + 3] = array("d", (5.0, 2.0, 2.0))
+        self.norms[RATE : RATE + 2] = array("d", (5.0, 1.0 / 86_400.0))
+        for kind in range(6):
+            self.norms[NEW + 2 * kind : NEW + 2 * kind + 2] = array("d", (5.0, 0.1))
+        new_rhythm(self.norms, RHYTHM)
+        self._bins = array("d", bytes(8 * (_RAW_AT + RAW_BINS)))
+        self._unit = 1.0  # what one payment weighs now; it grows, so that older ones fade
+        self._time_s = 0
+        self.payments = 0.0
+
+    def calibrated(self, detector: int, surprise: float) -> float:
+        """The surprise of seeing the detector's ``surprise`` or more, by what it said before."""
+        place = surprise * _BINS_PER_UNIT
+        index = min(int(place), BINS - 1)
+        at = detector * BINS + index
+        bins = self._bins
+        above = sum(bins[at + 1 : detector * BINS + BINS]) + bins[at] * (1.0 - min(1.0, place - index))
+        prior = PRIOR * self._unit
+        return -log10((above + prior * 10.0**-surprise) / (self.payments + prior))
+
+    def tail(self, raw_score: float) -> float:
+        """The share of payments with at least this raw score."""
+        if raw_score <= 0.0:
+            return 1.0
+        place = min(raw_score, MAX_RAW) * _RAW_PER_UNIT
+        index = min(int(place), RAW_BINS - 1)
+        inside = min(1.0, place - index)
+        bins = self._bins
+        at = _RAW_AT + index
+        above = sum(bins[at + 1 :]) + bins[at] * (1.0 - inside)
+        expected = _IDEAL[index] + inside * (_IDEAL[index + 1] - _IDEAL[index])
+        if raw_score > MAX_RAW:
+            expected *= 10.0 ** (MAX_RAW - raw_score)
+        prior = PRIOR * self._unit
+        return (above + prior * expected) / (self.payments + prior)
+
+    def observe(self, time_s: int, surprises: tuple[float, ...], raw_score: float) -> None:
+        """Count one payment's surprises, detector by detector, and its raw score."""
+        self._advance(time_s)
+        unit, bins = self._unit, self._bins
+        self.payments += unit
+        at = 0
+        for surprise in surprises:
+            if surprise:
+                bins[at + min(int(surprise * _BINS_PER_UNIT), BINS - 1)] += unit
+            at += BINS
+        if raw_score > 0.0:
+            bins[_RAW_AT + min(int(raw_score * _RAW_PER_UNIT), RAW_BINS - 1)] += unit
+
+    def pack(self) -> bytes:
+        """The state as bytes; the first one is the schema's version."""
+        header = _HEADER.pack(
+            _VERSION, MAX_DETECTORS, len(self.norms), self._time_s, self._unit, self.payments
+        )
+        return header + self.norms.tobytes() + self._bins.tobytes()
+
+    @classmethod
+    def unpack(cls, packed: bytes) -> "Population":
+        """The state that :meth:`pack` wrote."""
+        self = cls.__new__(cls)
+        version, detectors, norms, self._time_s, self._unit, self.payments = _HEADER.unpack_from(packed)
+        if (version, detectors, norms) != (_VERSION, MAX_DETECTORS, NORMS):
+            raise ValueError(f"population: schema version {version} is unknown; allowed: {_VERSION}")
+        end = _HEADER.size + 8 * norms
+        self.norms = array("d", packed[_HEADER.size : end])
+        self._bins = array("d", packed[end:])
+        return self
+
+    def _advance(self, time_s: int) -> None:
+        before = self._time_s
+        if time_s <= before:
+            return
+        if not before:
+            self._time_s = time_s
+            return
+        # One event from a far future must not wipe out what is known.
+        step = min(time_s - before, _MAX_STEP_S)
+        self._time_s = before + step
+        self._unit *= exp(_DECAY * step)
+        if self._unit > _MAX_UNIT:
+            scale = 1.0 / self._unit
+            self._bins = array("d", [mass * scale for mass in self._bins])
+            self.payments *= scale
+            self._unit = 1.0
+
+
+def _ideal_tail(raw_score: float) -> float:
+    """The tail of a sum over six independent, ideal detectors of their surprise beyond half a digit.
+
+    Each exceeds half a digit with probability ``10**-0.5``, and by an exponential amount; so the sum is a
+    binomial mixture of Erlang variables.
+    """
+    detectors, chance = 6, 10.0**-0.5
+    y = raw_score * log(10.0)
+    tail, ways = 0.0, 1.0
+    for crying in range(1, detectors + 1):
+        ways *= (detectors - crying + 1) / crying
+        term = erlang = exp(-y)
+        for k in range(1, crying):
+            term *= y / k
+            erlang += term
+        tail += ways * chance**crying * (1.0 - chance) ** (detectors - crying) * erlang
+    return tail
+
+
+_IDEAL: Final = tuple(_ideal_tail(index / _RAW_PER_UNIT) for index in range(RAW_BINS + 1))

@@ -1,0 +1,188 @@
+"""From a payment and its subjects to a score, and from an outcome to what is learned.
+
+Three verbs, in this order: :meth:`Scorer.assess` looks and changes nothing, :meth:`Scorer.observe` counts
+the payment whatever was decided, :meth:`Scorer.learn` teaches the norms a payment that was let through.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite, log10
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from detectors.amount import AmountDetector, AmountParams
+from detectors.assessment import Assessment, Evidence
+from detectors.burst import BurstDetector, BurstParams
+from detectors.category_amount import CategoryAmountDetector, CategoryAmountParams
+from detectors.context import Context
+from detectors.events import Location, Payment
+from detectors.features import FEATURE_VERSION, NAMES, SURPRISES, measure, values
+from detectors.joint import JointDetector, JointModel, JointParams
+from detectors.learning import Memories, learn_location, learn_payment, observe_payment
+from detectors.merchant import MerchantDetector, MerchantParams
+from detectors.novelty import NoveltyDetector, NoveltyParams
+from detectors.pace import PaceDetector, PaceParams
+from detectors.payer_distance import PayerDistanceDetector, PayerDistanceParams
+from detectors.population import Population
+from detectors.profile import EntityProfile, UserProfile
+from detectors.rhythm import RhythmDetector, RhythmParams
+from detectors.subjects import Subjects
+from detectors.travel import TravelDetector, TravelParams
+
+__all__ = [
+    "FEATURE_VERSION",
+    "MODEL_VERSION",
+    "Detector",
+    "EntityProfile",
+    "JointModel",
+    "ModelParams",
+    "Population",
+    "Scorer",
+    "Subjects",
+    "UserProfile",
+]
+
+MODEL_VERSION: Final = "model-1"
+_Score = Callable[[Context], Evidence | None]
+_FIRST_SURPRISE: Final = len(NAMES) - len(SURPRISES)
+
+
+class Detector(Protocol):
+    """Finds one kind of unusual thing. ``score_one`` is pure: the same context gives the same evidence."""
+
+    @property
+    def name(self) -> str:
+        """The name of its module and of its ``surprise_*`` feature."""
+        ...
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of the evidence it can give."""
+        ...
+
+    def score_one(self, context: Context) -> Evidence | None:
+        """What is unusual about the payment, or None."""
+        ...
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """Everything that can be set about the model; the same parameters and log give the same scores.
+
+    Parameters
+    ----------
+    reference_currency, rates
+        The currency in which amounts are compared, and its units per major unit of each other currency;
+        a currency without a rate counts one to one.
+    time_zone
+        The local time of users who did not set one.
+    report_from
+        Calibrated surprise below this adds nothing to the raw score: about one payment in three has it.
+    max_accuracy_m
+        Positions less accurate than this are not kept as the last known one.
+    """
+
+    reference_currency: str = "EUR"
+    rates: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    time_zone: str = "UTC"
+    report_from: float = 0.5
+    max_accuracy_m: float = 50_000.0
+    amount: AmountParams = field(default_factory=AmountParams)
+    category_amount: CategoryAmountParams = field(default_factory=CategoryAmountParams)
+    pace: PaceParams = field(default_factory=PaceParams)
+    burst: BurstParams = field(default_factory=BurstParams)
+    rhythm: RhythmParams = field(default_factory=RhythmParams)
+    novelty: NoveltyParams = field(default_factory=NoveltyParams)
+    travel: TravelParams = field(default_factory=TravelParams)
+    payer_distance: PayerDistanceParams = field(default_factory=PayerDistanceParams)
+    merchant: MerchantParams = field(default_factory=MerchantParams)
+    joint: JointParams = field(default_factory=JointParams)
+
+    def __post_init__(self) -> None:
+        for currency, rate in self.rates.items():
+            if not (rate > 0.0 and isfinite(rate)):
+                raise ValueError(f"rates: {rate!r} for {currency[:12]!r} is not a rate; allowed: above 0")
+
+
+_DEFAULTS: Final = ModelParams()
+
+
+class Scorer:
+    """Scores payments and learns from them. Holds parameters only; all state is in the subjects."""
+
+    def __init__(self, params: ModelParams = _DEFAULTS) -> None:
+        self.params = params
+        detectors: tuple[Detector, ...] = (
+            AmountDetector(params.amount),
+            CategoryAmountDetector(params.category_amount),
+            PaceDetector(params.pace),
+            BurstDetector(params.burst),
+            RhythmDetector(params.rhythm),
+            NoveltyDetector(params.novelty),
+            TravelDetector(params.travel),
+            PayerDistanceDetector(params.payer_distance),
+            MerchantDetector(params.merchant),
+            JointDetector(params.joint),
+        )
+        self._detectors = detectors
+        self._weights = tuple(float(getattr(params, detector.name).weight) for detector in detectors)
+        self._memories = Memories(
+            amount=params.amount.memory,
+            category=params.category_amount.memory,
+            rhythm=params.rhythm.memory,
+            novelty=params.novelty.memory,
+            distance=params.payer_distance.memory,
+            merchant=params.merchant.memory,
+        )
+        self._places: tuple[tuple[int, Callable[[Context], Evidence | None]], ...] = tuple(
+            (i, detector.score_one) for i, detector in enumerate(detectors)
+        )
+
+    @property
+    def detectors(self) -> tuple[Detector, ...]:
+        """The detectors, in the order of ``detectors.features.SURPRISES``."""
+        return self._detectors
+
+    def assess(self, payment: Payment, subjects: Subjects) -> Assessment:
+        """Score the payment; changes nothing."""
+        params = self.params
+        context = measure(payment, subjects, params.rates, params.time_zone)
+        context.currency = params.reference_currency
+        population, weights, threshold = subjects.population, self._weights, params.report_from
+        surprises = [0.0] * len(self._places)
+        found: list[tuple[Evidence, float]] = []
+        raw = 0.0
+        for place, score_one in self._places:
+            evidence = score_one(context)
+            if evidence is None:
+                continue
+            surprises[place] = evidence.surprise
+            part = (population.calibrated(place, evidence.surprise) - threshold) * weights[place]
+            if part > 0.0:
+                raw += part
+                found.append((evidence, part))
+        if len(found) > 1:
+            found.sort(key=_by_weight)
+        shares = tuple([(evidence, part / raw) for evidence, part in found])
+        score = 25.0 * -log10(population.tail(raw)) if raw > 0.0 else 0.0
+        features = values(context, tuple(surprises))
+        return Assessment(min(100.0, max(0.0, score)), raw, shares, features)
+
+    def observe(self, payment: Payment, subjects: Subjects, assessment: Assessment) -> None:
+        """Count the payment: the facts, whatever was decided."""
+        time_s = observe_payment(payment, subjects, self.params.rates)
+        surprises = assessment.features[_FIRST_SURPRISE:]
+        subjects.population.observe(time_s, surprises, assessment.raw_score)
+
+    def learn(self, payment: Payment, subjects: Subjects, assessment_features: tuple[float, ...]) -> None:
+        """Teach the norms a payment that was let through; it may be older than what they know."""
+        params = self.params
+        learn_payment(payment, subjects, assessment_features, params.rates, params.time_zone, self._memories)
+
+    def locate(self, location: Location, user: UserProfile) -> None:
+        """Take a position fix as the last known position, if it can be trusted and is not older."""
+        learn_location(location, user, self.params.max_accuracy_m)
+
+
+def _by_weight(pair: tuple[Evidence, float]) -> tuple[float, str]:
+    return -pair[1], pair[0].code

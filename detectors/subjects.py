@@ -1,0 +1,20 @@
+"""The state that one payment concerns, handed in by whoever owns it."""
+
+from dataclasses import dataclass
+
+from detectors.joint import JointModel
+from detectors.population import Population
+from detectors.profile import EntityProfile, UserProfile
+
+
+@dataclass(slots=True)
+class Subjects:
+    """Who and what a payment is about; ``None`` where the payment names none."""
+
+    user: UserProfile
+    merchant: EntityProfile
+    card: EntityProfile | None
+    device: EntityProfile | None
+    category: EntityProfile | None
+    population: Population
+    joint: JointModel

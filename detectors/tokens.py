@@ -1,0 +1,18 @@
+"""Short names of ids, and the check of a stored schema version."""
+
+from zlib import crc32
+
+
+def token(kind: int, value: str) -> int:
+    """A 32-bit name of ``value`` that is the same in every process; ``kind`` keeps unlike things apart.
+
+    >>> token(0, "m-1") == token(0, "m-1"), token(0, "m-1") == token(1, "m-1")
+    (True, False)
+    """
+    return crc32(value.encode(), kind)
+
+
+def check_version(what: str, version: int, known: int) -> None:
+    """Refuse state that another version of the code wrote."""
+    if version != known:
+        raise ValueError(f"{what}: schema version {version} is unknown; allowed: {known}")
