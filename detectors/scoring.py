@@ -4,7 +4,7 @@ Three verbs, in this order: :meth:`Scorer.assess` looks and changes nothing, :me
 the payment whatever was decided, :meth:`Scorer.learn` teaches the norms a payment that was let through.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite, log10
 from types import MappingProxyType
