@@ -92,8 +92,8 @@ class Settings(BaseSettings):
     policy_file: Path | None = None
     log_format: Literal["console", "json"] = "console"
     engine: EngineSettings = EngineSettings()
-    edge: Annotated[EdgeParams, BeforeValidator(_known_keys(EdgeParams))] = EdgeParams()
-    models: Annotated[ModelParams, BeforeValidator(_known_keys(ModelParams))] = ModelParams()
+    edge: Annotated[EdgeParams, BeforeValidator(_known_keys(EdgeParams))] = Field(default_factory=EdgeParams)
+    models: Annotated[ModelParams, BeforeValidator(_known_keys(ModelParams))] = Field(default_factory=ModelParams)
     tls: TlsSettings = TlsSettings()
     callers: CallerSettings = CallerSettings()
 

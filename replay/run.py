@@ -32,7 +32,7 @@ from replay.streams import merge_streams
 SUMMARY_FILE: Final = "summary.json"
 APPEND_AT_ONCE: Final = 2_048
 COMMIT_EVERY: Final = 16_384
-Progress = Callable[[int], None]
+Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class _StreamFeed:
         ]
         self._at = 0
         if self._progress is not None:
-            self._progress(len(events))
+            self._progress(self._counts.read, None)
 
     def _is_known(self, record: NewRecord, duplicate: bool, conflict: bool) -> bool:
         self._counts.duplicates += duplicate and not conflict

@@ -1,0 +1,177 @@
+"""The whole command line: what `flows.cli` serves, plus streams, replays and what they are worth."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from flows.cli import (
+    ConfigOption,
+    Exit,
+    JsonOption,
+    PolicyOption,
+    app,
+    console,
+    fail,
+    policy_or_exit,
+    settings_or_exit,
+)
+from replay.errors import ReplayError
+
+OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
+
+
+def main() -> None:
+    """Entry point of the `tapwatch` command."""
+    app()
+
+
+@app.command()
+def replay(
+    streams: Annotated[list[Path], typer.Argument(help="Streams: .jsonl, .jsonl.gz, .jsonl.zst, .parquet.")],
+    out: OutOption,
+    speed: Annotated[str, typer.Option(help="max, or event time per time: 1x, 60x.")] = "max",
+    batch_size: Annotated[int, typer.Option(min=1, help="Records at once; changes speed only.")] = 256,
+    config: ConfigOption = None,
+    policy: PolicyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide recorded streams again, merged by event time, exactly as a live server would.
+
+    Writes decisions.parquet, outcomes.parquet, dead_letters.jsonl and summary.json into the folder --out.
+    With --policy that policy replaces all policies in the streams: what would have happened.
+    """
+    from replay.run import ReplayParams
+    from replay.run import replay as run
+
+    settings = settings_or_exit(config)
+    params = ReplayParams(
+        policy_text=policy_or_exit(policy or settings.policy_file),
+        override_policy=policy is not None,
+        batch_size=batch_size,
+        speed=_speed(speed),
+        models=settings.models,
+    )
+    with _errors(), _progress("events") as advance:
+        summary = run(streams, out, params, advance)
+    _print(summary, as_json)
+
+
+@app.command("import")
+def import_(
+    kind: Annotated[str, typer.Argument(help="fdh, sparkov or tabformer.")],
+    folder: Annotated[Path, typer.Argument(help="The data set's folder.")],
+    out: OutOption,
+    label_delay: Annotated[str, typer.Option(help="How late labels come: 7d, 12h, 30m.")] = "7d",
+    as_json: JsonOption = False,
+) -> None:
+    """Turn a data set into an event stream; its labels become outcomes that come late."""
+    from replay.importers import import_dataset
+
+    with _errors(), _progress("events") as advance:
+        summary = import_dataset(kind, folder, out, _duration(label_delay), advance)
+    _print(summary.as_dict(), as_json)
+
+
+@app.command()
+def record(
+    out: OutOption,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of the shard file.")] = None,
+    after: Annotated[int, typer.Option(min=0, help="Begin behind this log position.")] = 0,
+    until: Annotated[int | None, typer.Option(help="End with this log position.")] = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export a span of a live log as a stream. Works beside a running server.
+
+    A recording from position 0 replays to the very decisions that were served; one that begins later starts
+    without the state that the server had then.
+    """
+    from replay.record import record as export
+
+    settings = settings_or_exit(config, data_dir=data_dir)
+    with _errors(), _progress("records") as advance:
+        summary = export(settings.data_dir, out, after, until, advance)
+    _print(summary, as_json)
+
+
+@app.command()
+def diff(
+    a: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    b: Annotated[Path, typer.Argument(help="Folder of another run.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say which decisions of two runs differ and how; exits 1 on a difference."""
+    from replay.diff import diff_runs
+
+    with _errors():
+        report = diff_runs(a, b)
+    print(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
+    if not report.same:
+        raise typer.Exit(Exit.DIFFERENCE)
+
+
+def _print(values: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(values, indent=2))
+        return
+    width = max(map(len, values))
+    for name, value in values.items():
+        print(f"{name:<{width}}  {value}")
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < 1e9:
+        raise fail(f"--speed: {text!r}; allowed: max, or a factor such as 1x or 60x")
+    return speed
+
+
+def _duration(text: str) -> timedelta:
+    units = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.isdigit():
+        raise fail(f"--label-delay: {text!r}; allowed: a whole number and d, h, m or s, such as 7d")
+    return timedelta(**{units[unit]: int(number)})
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (ReplayError, OSError) as error:
+        raise fail(error) from None
+
+
+@contextmanager
+def _progress(unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal, silence elsewhere; call it with what is done and the total, if that is known."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(unit, total=None)
+
+        def advance(done: int, total: int | None) -> None:
+            rate = done / max(time.monotonic() - started, 1e-3)
+            progress.update(
+                task, completed=done, total=total, description=f"{done:,} {unit}, {rate:,.0f}/s"
+            )
+
+        yield advance
