@@ -18,12 +18,12 @@ tuple of any of these  ``list``
 JSON. Reading is strict: a row whose values its dataclass refuses comes back as a :class:`Refusal`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
-from itertools import repeat
+from itertools import accumulate, chain, count, repeat
 from operator import attrgetter
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -99,50 +99,42 @@ def _is_record(of: Any) -> bool:
 
 
 def encode_rows(record: type, rows: Sequence[object]) -> list[pa.Array]:
-    """One array per field of the dataclass; ``None`` among the rows gives nulls."""
-    columns = columns_of(record)
-    if None in rows:
-        names = [column.name for column in columns]
-        listed = [[None if row is None else getattr(row, name) for row in rows] for name in names]
-    else:
-        values = zip(*map(_getter(record), rows), strict=True) if rows else ([] for _ in columns)
-        listed = [list(column) for column in values]
-    return [_encode(column.of, values) for column, values in zip(columns, listed, strict=True)]
+    """One array per field of the dataclass."""
+    return [_encode(column.of, list(map(attrgetter(column.name), rows))) for column in columns_of(record)]
 
 
-@cache
-def _getter(record: type) -> Callable[[object], tuple[object, ...]]:
-    names = [column.name for column in columns_of(record)]
-    if len(names) == 1:
-        return lambda row: (getattr(row, names[0]),)
-    return attrgetter(*names)
-
-
-def _encode(of: Any, values: Sequence[Any]) -> pa.Array:
+def _encode(of: Any, values: list[Any]) -> pa.Array:
     if get_origin(of) is tuple:
-        offsets, total = [], 0
-        for value in values:
-            offsets.append(None if value is None else total)
-            total += len(value or ())
-        flat = [part for value in values for part in value or ()]
-        return pa.ListArray.from_arrays(
-            pa.array([*offsets, total], pa.int32()), _encode(get_args(of)[0], flat)
-        )
+        lengths = [None if value is None else len(value) for value in values]
+        flat = _encode(get_args(of)[0], list(chain.from_iterable(filter(None, values))))
+        return pa.ListArray.from_arrays(_offsets(lengths), flat)
     if _is_record(of):
-        mask = pa.array([value is None for value in values], pa.bool_())
+        present = [value for value in values if value is not None]
         names = [column.name for column in columns_of(of)]
-        return pa.StructArray.from_arrays(encode_rows(of, values), names, mask=mask)
+        struct = pa.StructArray.from_arrays(encode_rows(of, present), names)
+        if len(present) == len(values):
+            return struct
+        places = count()
+        return struct.take(
+            pa.array([None if value is None else next(places) for value in values], pa.int64())
+        )
     return pa.array(values, arrow_type(of))
 
 
-def decode_rows(record: type, arrays: dict[str, pa.Array], count: int) -> list[Any]:
-    """``count`` instances of the dataclass, a :class:`Refusal` where a row can't be one.
+def _offsets(lengths: list[int | None]) -> pa.Array:
+    ends = list(accumulate(lengths, lambda total, length: total + (length or 0), initial=0))
+    starts = [None if length is None else start for length, start in zip(lengths, ends, strict=False)]
+    return pa.array([*starts, ends[-1]], pa.int32())
+
+
+def decode_rows(record: type, arrays: dict[str, pa.Array], length: int) -> list[Any]:
+    """``length`` instances of the dataclass, a :class:`Refusal` where a row can't be one.
 
     ``arrays`` holds an array per known field; a missing one counts as all null.
     """
     refused: dict[int, str] = {}
     columns = [
-        _decode_column(column, arrays.get(column.name), count, refused) for column in columns_of(record)
+        _decode_column(column, arrays.get(column.name), length, refused) for column in columns_of(record)
     ]
     rows: list[Any] = []
     for index, values in enumerate(zip(*columns, strict=True)):
@@ -156,13 +148,13 @@ def decode_rows(record: type, arrays: dict[str, pa.Array], count: int) -> list[A
     return rows
 
 
-def _decode_column(column: _Column, array: pa.Array | None, count: int, refused: dict[int, str]) -> Any:
+def _decode_column(column: _Column, array: pa.Array | None, length: int, refused: dict[int, str]) -> Any:
     missing = f"{column.name}: is missing"
-    if array is None or array.null_count == count:
+    if array is None or array.null_count == length:
         if not column.may_be_null:
-            for index in range(count):
+            for index in range(length):
                 refused.setdefault(index, missing)
-        return repeat(column.if_null, count)
+        return repeat(column.if_null, length)
     values = _decode(column.of, column.name, array, refused)
     if array.null_count and not (column.optional and column.if_null is None):
         for index in pc.indices_nonzero(array.is_null()).to_pylist():
