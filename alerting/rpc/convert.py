@@ -128,6 +128,9 @@ def read_event(request: ingest_pb2.PublishRequest, latest: datetime) -> OutcomeR
     if which == "outcome":
         return _read_outcome(request.outcome, intake)
     event: Published = PUBLISHED[str(which)].read(getattr(request, str(which)), str(which), intake)
+    if isinstance(event, Merchant) and event.mcc is not None and not _is_category(event.mcc):
+        # The event itself lets any text pass as a category, a card number too.
+        intake.refuse("merchant", "mcc", "is not a category code; allowed: four digits (ISO 18245)")
     intake.finish()
     return event
 
@@ -177,6 +180,10 @@ def _read_outcome(message: events_pb2.Outcome, intake: Intake) -> OutcomeReport:
     if not message.HasField("outcome_id"):
         outcome = replace(outcome, outcome_id=_outcome_id(outcome))
     return OutcomeReport(outcome, message.HasField("user_id"))
+
+
+def _is_category(mcc: str) -> bool:
+    return len(mcc) == 4 and mcc.isascii() and mcc.isdigit()
 
 
 def _outcome_id(outcome: Outcome) -> str:

@@ -1,0 +1,37 @@
+"""A server over the fake engine on a real port, and a client of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from alerting.rpc import Callers, EdgeParams, EdgeServer, build_server
+from replay.gateway import GatewayClient
+from tests.alerting.rpc.fake_engine import FakeEngine, describe
+
+Serve = Callable[..., EdgeServer]
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def serve(engine: FakeEngine) -> Iterator[Serve]:
+    with ExitStack() as stack:
+
+        def start(params: EdgeParams | None = None, callers: Callers | None = None) -> EdgeServer:
+            server = build_server(engine, "127.0.0.1:0", params, describe=describe, callers=callers)
+            server.start()
+            stack.callback(server.stop, 0.0)
+            return server
+
+        yield start
+        engine.gate.set()
+
+
+@pytest.fixture
+def client(serve: Serve) -> Iterator[GatewayClient]:
+    with GatewayClient(f"127.0.0.1:{serve().port}") as client:
+        yield client
