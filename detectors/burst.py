@@ -5,12 +5,14 @@ from math import sqrt
 from typing import Final
 
 from detectors.assessment import Evidence
-from detectors.context import NO_COUNTS, Context
+from detectors.context import Context
 from detectors.profile import EntityProfile
 from detectors.tails import REPORT_FROM, count_surprise
 from detectors.velocity import HORIZON_S, WINDOW_NAMES, WINDOWS
 
 _WINDOWS: Final = (1, 2, 3)  # 10 min, 1 h, 1 day
+_NO_OTHERS: Final = (1.0,) * len(WINDOWS)
+"""What explains nothing but the payment itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class BurstDetector:
         if not context.counts:
             return None
         own = context.user_counts
-        found = self._burst("MERCHANT_BURST", context.merchant, context.merchant_counts, NO_COUNTS, context)
+        found = self._burst("MERCHANT_BURST", context.merchant, context.merchant_counts, _NO_OTHERS, context)
         if context.card is not None and context.card_counts[3] > own[3]:
             found = _stronger(
                 found, self._burst("CARD_BURST", context.card, context.card_counts, own, context)
@@ -71,17 +73,19 @@ class BurstDetector:
         self,
         code: str,
         entity: EntityProfile,
-        counts: tuple[int, ...],
-        own: tuple[int, ...],
+        counts: tuple[float, ...],
+        own: tuple[float, ...],
         context: Context,
     ) -> Evidence | None:
         params = self.params
+        if counts[3] - own[3] < 2.0:
+            return None
         best, found, usual = REPORT_FROM, -1, 0.0
         known_s = min(HORIZON_S, max(0, context.time_s - entity.first_s)) if entity.first_s else 0
         unknown_s = params.worth * 86_400.0 / params.usual_per_day
         for window in _WINDOWS:
             count = counts[window] - own[window]
-            if count < 2:
+            if count < 2.0:
                 continue
             span = WINDOWS[window]
             outside_s = max(0, known_s - span) + unknown_s
@@ -93,7 +97,7 @@ class BurstDetector:
             return None
         high = usual + 2.0 * sqrt(usual) + 1.0
         unit = "payments/" + WINDOW_NAMES[found]
-        return Evidence(code, best, float(counts[found] + 1), 0.0, high, unit)
+        return Evidence(code, best, counts[found], 0.0, high, unit)
 
     def _shared(self, device: EntityProfile) -> Evidence | None:
         users, usual = device.distinct_users(), self.params.sharing_users

@@ -6,7 +6,7 @@ from detectors.profile import EntityProfile, UserProfile
 from detectors.velocity import WINDOWS
 from geo import Position
 
-NO_COUNTS: tuple[int, ...] = (0,) * len(WINDOWS)
+NOTHING: tuple[float, ...] = (0.0,) * len(WINDOWS)
 
 
 class Context:
@@ -29,8 +29,8 @@ class Context:
     hour, weekday
         Local time of the user.
     user_counts, user_sums and so on
-        Payments before this one in each window of ``detectors.velocity.WINDOWS``, and their reference sums in
-        minor units.
+        Payments in each window of ``detectors.velocity.WINDOWS`` and their sums in major units of the
+        reference currency, this payment included if it counts.
     new
         Per kind of ``detectors.profile.KINDS``: True when new, False when known, None when not said.
     position
@@ -106,13 +106,13 @@ class Context:
     counts: bool
     hour: int
     weekday: int
-    user_counts: tuple[int, ...]
-    user_sums: tuple[int, ...]
-    merchant_counts: tuple[int, ...]
-    card_counts: tuple[int, ...]
-    card_sums: tuple[int, ...]
-    device_counts: tuple[int, ...]
-    device_sums: tuple[int, ...]
+    user_counts: tuple[float, ...]
+    user_sums: tuple[float, ...]
+    merchant_counts: tuple[float, ...]
+    card_counts: tuple[float, ...]
+    card_sums: tuple[float, ...]
+    device_counts: tuple[float, ...]
+    device_sums: tuple[float, ...]
     new: tuple[bool | None, ...]
     position: Position | None
     distance_km: float

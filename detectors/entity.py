@@ -6,7 +6,7 @@ from math import log
 from typing import Final
 
 from detectors.moments import learn
-from detectors.tokens import check_version, token
+from detectors.tokens import check_version
 from detectors.velocity import Velocity
 
 _ENTITY = struct.Struct("<BIIIQB")
@@ -43,17 +43,18 @@ class EntityProfile:
     def distinct_users(self) -> int:
         """How many different users there were, by linear counting: about right up to 20, at least 64 beyond.
 
+        >>> from detectors.tokens import token
         >>> entity = EntityProfile()
         >>> for user in ("u-1", "u-2", "u-1"):
-        ...     entity.saw_user(user)
+        ...     entity.saw_user(token(0, user))
         >>> entity.distinct_users()
         2
         """
         return _DISTINCT[self.users.bit_count()]
 
-    def saw_user(self, user_id: str) -> None:
-        """Count the user."""
-        self.users |= 1 << (token(0, user_id) & 63)
+    def saw_user(self, name: int) -> None:
+        """Count the user of this token."""
+        self.users |= 1 << (name & 63)
 
     def learn_amount(self, log_amount: float, memory: float) -> None:
         """Learn the amount of a payment that was let through."""

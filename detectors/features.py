@@ -6,13 +6,13 @@ from math import cos, log, log1p, pi, sin
 from operator import itemgetter
 from typing import Final
 
-from detectors.context import NO_COUNTS, Context
+from detectors.context import NOTHING, Context
 from detectors.events import Channel, EntryMode, Payment, PaymentType
 from detectors.level import category_level, user_level
 from detectors.money import MINOR_DIGITS
 from detectors.profile import KINDS, EntityProfile, UserProfile
 from detectors.subjects import Subjects
-from detectors.tokens import token
+from detectors.tokens import common_token, token
 from detectors.velocity import MAX_AMOUNT, WINDOW_NAMES
 from geo import Position, distance_km, local_time, min_speed_kmh
 
@@ -88,6 +88,7 @@ _PRESENT: Final = frozenset({EntryMode.CHIP, EntryMode.CONTACTLESS, EntryMode.MA
 _AT_COUNTER: Final = frozenset({Channel.POS, Channel.ATM})
 NO_SPENDING: Final = frozenset({PaymentType.REFUND, PaymentType.ACCOUNT_VERIFICATION})
 _MIN_AMOUNT: Final = 0.01
+_MAX_MAJOR: Final = MAX_AMOUNT / 100.0
 _SIN = tuple(0.5 + 0.5 * sin(hour * pi / 12.0) for hour in range(24))
 _COS = tuple(0.5 + 0.5 * cos(hour * pi / 12.0) for hour in range(24))
 
@@ -114,10 +115,11 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
     time_s = context.time_s = seconds(payment.event_time)
     context.hour, context.weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
     context.gap_s = time_s - user.last_s if 0 < user.last_s <= time_s else -1
-    context.user_counts, context.user_sums = user.velocity.windows(time_s)
-    context.merchant_counts = subjects.merchant.velocity.counts(time_s)
-    context.card_counts, context.card_sums = _windows(subjects.card, time_s)
-    context.device_counts, context.device_sums = _windows(subjects.device, time_s)
+    more, minor = (1.0, context.minor_ref) if context.counts else (0.0, 0)
+    context.user_counts, context.user_sums = user.velocity.windows(time_s, more, minor)
+    context.merchant_counts = subjects.merchant.velocity.counts(time_s, more)
+    context.card_counts, context.card_sums = _windows(subjects.card, time_s, more, minor)
+    context.device_counts, context.device_sums = _windows(subjects.device, time_s, more, minor)
     seen = user.seen
     context.new = tuple([None if not name else name not in seen for name in tokens(payment)])
     _measure_places(context, payment, user)
@@ -142,7 +144,7 @@ def reference_amount(payment: Payment, rates: Mapping[str, float]) -> float:
 
 def reference_minor(amount: float) -> int:
     """Hundredths of the reference currency, which velocity counts."""
-    return min(round(100.0 * amount), MAX_AMOUNT)
+    return round(100.0 * amount) if amount < _MAX_MAJOR else MAX_AMOUNT
 
 
 def safe_log(amount: float) -> float:
@@ -164,19 +166,19 @@ def tokens(payment: Payment) -> tuple[int, ...]:
     mode, channel = payment.entry_mode, payment.channel
     return (
         token(1, payment.merchant_id),
-        token(2, mcc) if mcc else 0,
-        token(3, country) if country else 0,
+        common_token(2, mcc) if mcc else 0,
+        common_token(3, country) if country else 0,
         token(4, device) if device else 0,
-        token(5, mode) if mode else 0,
-        token(6, channel) if channel else 0,
+        common_token(5, mode) if mode else 0,
+        common_token(6, channel) if channel else 0,
     )
 
 
 def category_key(payment: Payment) -> int:
     """A 24-bit name of the payment's category, or of its channel when it names no category."""
     if payment.mcc:
-        return token(2, payment.mcc) & 0xFFFFFF or 1
-    return 0 if payment.channel is None else token(6, payment.channel) & 0xFFFFFF or 1
+        return common_token(2, payment.mcc) & 0xFFFFFF or 1
+    return 0 if payment.channel is None else common_token(6, payment.channel) & 0xFFFFFF or 1
 
 
 def place_of_payer(payment: Payment) -> Position | None:
@@ -190,32 +192,24 @@ def place_of_payer(payment: Payment) -> Position | None:
     return None
 
 
-def values(context: Context, surprises: tuple[float, ...]) -> tuple[float, ...]:
+def values(context: Context, surprises: list[float]) -> tuple[float, ...]:
     """The features in the order of :data:`NAMES`."""
-    one = 1 if context.counts else 0
-    minor = context.minor_ref if context.counts else 0
-    u, m, c, d = context.user_counts, context.merchant_counts, context.card_counts, context.device_counts
-    us = context.user_sums
-    sums = [(total + minor) / 100.0 for total in us]
-    held = one if context.card is not None else 0
-    used = one if context.device is not None else 0
-    card_minor = minor if held else 0
-    device_minor = minor if used else 0
-    user = context.user
+    counts, sums, user = context.user_counts, context.user_sums, context.user
+    age_s = context.time_s - user.first_s if user.first_s else 0
     return (
         context.amount,
         context.amount_ref,
-        *[float(count + one) for count in u],
-        *[float(count + one) for count in m],
-        *[float(count + held) for count in c],
-        *[float(count + used) for count in d],
+        *counts,
+        *context.merchant_counts,
+        *context.card_counts,
+        *context.device_counts,
         *sums,
-        *[(total + card_minor) / 100.0 for total in context.card_sums],
-        *[(total + device_minor) / 100.0 for total in context.device_sums],
-        sums[3] / (u[3] + one) if u[3] + one else 0.0,
-        sums[4] / (u[4] + one) if u[4] + one else 0.0,
-        sums[5] / (u[5] + one) if u[5] + one else 0.0,
-        max(0.0, (context.time_s - user.first_s) / 86_400.0) if user.first_s else 0.0,
+        *context.card_sums,
+        *context.device_sums,
+        sums[3] / counts[3] if counts[3] else 0.0,
+        sums[4] / counts[4] if counts[4] else 0.0,
+        sums[5] / counts[5] if counts[5] else 0.0,
+        age_s / 86_400.0 if age_s > 0 else 0.0,
         float(user.payments),
         float(context.gap_s),
         float(context.hour),
@@ -240,9 +234,9 @@ def joint_vector(features: tuple[float, ...]) -> tuple[float, ...]:
         int(hour),
         int(weekday),
         gap_s,
-        last_hour - 1.0,
-        last_day - 1.0,
-        merchant - 1.0,
+        last_hour,
+        last_day,
+        merchant,
         sum(features[_NEW_AT : _NEW_AT + len(KINDS)]),
         far,
     )
@@ -256,9 +250,9 @@ def _joint_vector(context: Context) -> tuple[float, ...]:
         context.hour,
         context.weekday,
         float(context.gap_s),
-        float(context.user_counts[2]),
-        float(context.user_counts[3]),
-        float(context.merchant_counts[3]),
+        context.user_counts[2],
+        context.user_counts[3],
+        context.merchant_counts[3],
         float(context.new.count(True)),
         context.distance_km,
     )
@@ -294,8 +288,10 @@ def _scaled(
     return x if min(x) >= 0.0 and max(x) <= 1.0 else tuple([min(1.0, max(0.0, number)) for number in x])
 
 
-def _windows(entity: EntityProfile | None, time_s: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return (NO_COUNTS, NO_COUNTS) if entity is None else entity.velocity.windows(time_s)
+def _windows(
+    entity: EntityProfile | None, time_s: int, more: float, minor: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return (NOTHING, NOTHING) if entity is None else entity.velocity.windows(time_s, more, minor)
 
 
 def _measure_places(context: Context, payment: Payment, user: UserProfile) -> None:

@@ -30,6 +30,7 @@ from detectors.population import RHYTHM as ALL_RHYTHM
 from detectors.profile import AMOUNT, DISTANCE, GAP, NEW, RHYTHM, EntityProfile, UserProfile
 from detectors.rhythm_state import learn_rhythm
 from detectors.subjects import Subjects
+from detectors.tokens import token
 from geo import Position, distance_km
 
 POPULATION_MEMORY: Final = 50_000.0
@@ -43,7 +44,6 @@ _KNOWN: Final = 3.0
 _RATE_AGE_D: Final = 7.0
 
 _read = itemgetter(*map(NAMES.index, ("amount_z", "gap_s", "distance_km", "user_count_30d", "user_age_d")))
-_NEW_AT: Final = NAMES.index("is_new_merchant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,14 @@ def observe_payment(payment: Payment, subjects: Subjects, rates: Mapping[str, fl
     if payment.payment_type is PaymentType.REFUND:
         return time_s
     minor = reference_minor(reference_amount(payment, rates))
-    user, user_id = subjects.user, payment.user_id
+    user, name = subjects.user, token(0, payment.user_id)
     _touch(user, time_s)
     user.velocity.add(time_s, minor)
     for entity in (subjects.merchant, subjects.card, subjects.device):
         if entity is not None:
             _touch(entity, time_s)
             entity.velocity.add(time_s, minor)
-            entity.saw_user(user_id)
+            entity.saw_user(name)
     if subjects.category is not None:
         # No windows: a category is for amounts, and a busy one would only churn counters.
         _touch(subjects.category, time_s)
@@ -101,13 +101,11 @@ def learn_payment(
     hour, weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
     learn_rhythm(user.norms, RHYTHM, hour, weekday, memories.rhythm)
     learn_rhythm(population.norms, ALL_RHYTHM, hour, weekday, POPULATION_MEMORY)
-    names = tokens(payment)
-    _learn_novelty(names, features, user, population)
-    user.saw(names, memories.novelty)
+    _learn_novelty(payment, user, population, memories.novelty)
     if gap_s >= 0.0:
         learn(user.norms, GAP, log1p(gap_s), _GAP_MEMORY)
     if age_d >= _RATE_AGE_D:
-        _learn_rate(population, month / (min(age_d, 30.0) * 86_400.0))
+        _learn_rate(population, month / ((age_d if age_d < 30.0 else 30.0) * 86_400.0))
     position = place_of_payer(payment)
     if position is not None:
         _learn_place(position, time_s, distance, user, population, memories.distance)
@@ -141,7 +139,7 @@ def _learn_amounts(payment: Payment, subjects: Subjects, log_amount: float, memo
         # A deviation from a mean of n values is wider by 1 + 1/n.
         learn(shared, WITHIN, (log_amount - own[AMOUNT + 1]) / sqrt(1.0 + 1.0 / n), POPULATION_MEMORY)
     learn_amount(own, AMOUNT, log_amount, memories.amount)
-    learn_amount(shared, ALL_AMOUNT, log_amount, POPULATION_MEMORY)
+    learn(shared, ALL_AMOUNT, log_amount, POPULATION_MEMORY)
     subjects.merchant.learn_amount(log_amount, memories.merchant)
     if subjects.category is not None:
         subjects.category.learn_amount(log_amount, CATEGORY_MEMORY)
@@ -155,21 +153,27 @@ def _learn_amounts(payment: Payment, subjects: Subjects, log_amount: float, memo
         user.learn_category(key, log_amount, memories.category)
 
 
-def _learn_novelty(
-    names: tuple[int, ...], features: tuple[float, ...], user: UserProfile, population: Population
-) -> None:
+def _learn_novelty(payment: Payment, user: UserProfile, population: Population, memory: float) -> None:
     own, shared = user.norms, population.norms
-    for kind, name in enumerate(names):
-        if name and own[NEW + 2 * kind] >= _KNOWN:
-            at = ALL_NEW + 2 * kind
-            n = min(shared[at] + 1.0, POPULATION_MEMORY)
-            shared[at] = n
-            shared[at + 1] += (features[_NEW_AT + kind] - shared[at + 1]) / n
+    at, all_at = NEW, ALL_NEW
+    for name in tokens(payment):
+        if name:
+            new = 1.0 if user.saw(name) else 0.0
+            n = own[at]
+            if n >= _KNOWN:
+                many = shared[all_at] + 1.0 if shared[all_at] < POPULATION_MEMORY else POPULATION_MEMORY
+                shared[all_at] = many
+                shared[all_at + 1] += (new - shared[all_at + 1]) / many
+            n = n + 1.0 if n < memory else memory
+            own[at] = n
+            own[at + 1] += (new - own[at + 1]) / n
+        at += 2
+        all_at += 2
 
 
 def _learn_rate(population: Population, rate: float) -> None:
     shared = population.norms
-    n = min(shared[RATE] + 1.0, POPULATION_MEMORY)
+    n = shared[RATE] + 1.0 if shared[RATE] < POPULATION_MEMORY else POPULATION_MEMORY
     shared[RATE] = n
     shared[RATE + 1] += (rate - shared[RATE + 1]) / n
 

@@ -9,6 +9,8 @@ from math import isfinite
 
 from river.stats import Var
 
+_HUGE = 1e30
+
 
 def learn_amount(numbers: "array[float]", at: int, x: float, memory: float) -> None:
     """Learn ``x`` into the count, mean and variance at ``numbers[at:at + 3]`` by a step of River's ``Var``.
@@ -27,9 +29,11 @@ def learn_amount(numbers: "array[float]", at: int, x: float, memory: float) -> N
 
 def learn(numbers: "array[float]", at: int, x: float, memory: float) -> None:
     """Learn ``x`` like :func:`learn_amount` (Welford's formula, as in River), four times as fast."""
-    if not isfinite(x):
+    if not -_HUGE < x < _HUGE:
         return
-    before = min(numbers[at], memory - 1.0)
+    before = numbers[at]
+    if before > memory - 1.0:
+        before = memory - 1.0
     n = before + 1.0
     off = x - numbers[at + 1]
     numbers[at] = n

@@ -13,6 +13,7 @@ from detectors.velocity import HORIZON_S, WINDOW_NAMES, WINDOWS
 _COUNTED: Final = (1, 2, 3, 4)  # 10 min, 1 h, 1 day, 7 days
 _SUMMED: Final = (3, 4)  # 1 day, 7 days
 _MAX_SPREAD: Final = 1.5
+_MIN_RATE: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,57 +46,65 @@ class PaceDetector:
 
     def score_one(self, context: Context) -> Evidence | None:
         """Evidence of the most surprising window."""
-        if not context.counts or not context.user_counts[4]:
+        if not context.counts or context.user_counts[4] <= 1.0:
             return None
-        count = self._count(context)
-        total = self._sum(context) if context.spends else None
+        usual = context.population.norms[RATE + 1]
+        known_s = context.time_s - context.user.first_s
+        rates = (
+            self.params.worth,
+            known_s if known_s < HORIZON_S else HORIZON_S,
+            self.params.worth / (usual if usual > _MIN_RATE else _MIN_RATE),
+        )
+        count = self._count(context, rates)
+        total = self._sum(context, rates) if context.spends else None
         if count is None or total is None:
             return count or total
         return count if count.surprise >= total.surprise else total
 
-    def _rate(self, context: Context, window: int) -> float:
-        """The payments per second to expect, learned outside the window."""
-        worth = self.params.worth
-        usual = max(context.population.norms[RATE + 1], 1e-9)
-        outside = context.user_counts[5] - context.user_counts[window]
-        known_s = min(HORIZON_S, max(0, context.time_s - context.user.first_s)) - WINDOWS[window]
-        return (outside + worth) / (max(0, known_s) + worth / usual)
-
-    def _count(self, context: Context) -> Evidence | None:
+    def _count(self, context: Context, rates: tuple[float, int, float]) -> Evidence | None:
+        evenness, counts = self.params.evenness, context.user_counts
         best, found, usual = REPORT_FROM, -1, 0.0
         for window in _COUNTED:
-            before = context.user_counts[window]
-            if not before:
+            before = counts[window] - 1.0
+            if before <= 0.0:
                 continue
-            expected = self._rate(context, window) * WINDOWS[window]
-            surprise = count_surprise(before, expected, self.params.evenness)
+            expected = _expected(counts, window, rates)
+            if before <= expected:
+                continue
+            surprise = count_surprise(before, expected, evenness)
             if surprise > best:
                 best, found, usual = surprise, window, expected
         if found < 0:
             return None
-        seen = float(context.user_counts[found] + 1)
         unit = "payments/" + WINDOW_NAMES[found]
-        return Evidence("VELOCITY_COUNT", best, seen, 0.0, usual + 2.0 * sqrt(usual) + 1.0, unit)
+        return Evidence("VELOCITY_COUNT", best, counts[found], 0.0, usual + 2.0 * sqrt(usual) + 1.0, unit)
 
-    def _sum(self, context: Context) -> Evidence | None:
-        spread = min(context.spread, _MAX_SPREAD)
-        mean = exp(context.level + 0.5 * spread * spread)
+    def _sum(self, context: Context, rates: tuple[float, int, float]) -> Evidence | None:
+        counts, sums = context.user_counts, context.user_sums
+        spread = context.spread if context.spread < _MAX_SPREAD else _MAX_SPREAD
+        square = exp(spread * spread)
+        mean = exp(context.level) * sqrt(square)
         best, found, high = REPORT_FROM, -1, 0.0
         for window in _SUMMED:
-            before = context.user_counts[window]
-            if not before:
+            if counts[window] <= 1.0:
                 continue
-            payments = 1.0 + self._rate(context, window) * WINDOWS[window]
-            expected = mean * payments
-            total = (context.user_sums[window] + context.minor_ref) / 100.0
-            if total <= expected:
+            payments = 1.0 + _expected(counts, window, rates)
+            over = sums[window] - mean * payments
+            if over <= 0.0:
                 continue
-            deviation = mean * sqrt(payments * exp(spread * spread))
-            surprise = high_surprise((total - expected) / deviation)
+            deviation = mean * sqrt(payments * square)
+            surprise = high_surprise(over / deviation)
             if surprise > best:
-                best, found, high = surprise, window, expected + 1.645 * deviation
+                best, found, high = surprise, window, mean * payments + 1.645 * deviation
         if found < 0:
             return None
-        total = (context.user_sums[found] + context.minor_ref) / 100.0
         unit = f"{context.currency}/{WINDOW_NAMES[found]}"
-        return Evidence("VELOCITY_SUM", best, total, 0.0, high, unit)
+        return Evidence("VELOCITY_SUM", best, sums[found], 0.0, high, unit)
+
+
+def _expected(counts: tuple[float, ...], window: int, rates: tuple[float, int, float]) -> float:
+    """The payments to expect in the window, by the rate outside of it."""
+    worth, known_s, unknown_s = rates
+    span_s = WINDOWS[window]
+    outside_s = known_s - span_s if known_s > span_s else 0
+    return (counts[5] - counts[window] + worth) * span_s / (outside_s + unknown_s)

@@ -73,10 +73,12 @@ class Population:
     def calibrated(self, detector: int, surprise: float) -> float:
         """The surprise of seeing the detector's ``surprise`` or more, by what it said before."""
         place = surprise * _BINS_PER_UNIT
-        index = min(int(place), BINS - 1)
+        index = int(place)
+        if index >= BINS:
+            index = BINS - 1
         at = detector * BINS + index
         bins = self._bins
-        above = sum(bins[at + 1 : detector * BINS + BINS]) + bins[at] * (1.0 - min(1.0, place - index))
+        above = sum(bins[at + 1 : detector * BINS + BINS], bins[at] * (1.0 + index - place))
         prior = PRIOR * self._unit
         return -log10((above + prior * 10.0**-surprise) / (self.payments + prior))
 
@@ -104,7 +106,8 @@ class Population:
         at = 0
         for surprise in surprises:
             if surprise:
-                bins[at + min(int(surprise * _BINS_PER_UNIT), BINS - 1)] += unit
+                index = int(surprise * _BINS_PER_UNIT)
+                bins[at + (index if index < BINS else BINS - 1)] += unit
             at += BINS
         if raw_score > 0.0:
             bins[_RAW_AT + min(int(raw_score * _RAW_PER_UNIT), RAW_BINS - 1)] += unit

@@ -7,7 +7,6 @@ packed and read again are equal to the last bit.
 
 import struct
 from array import array
-from collections.abc import Iterator
 from typing import Final
 
 from detectors.entity import EntityProfile
@@ -116,25 +115,19 @@ class UserProfile:
                 at = row + 1
         learn(norms, at, x, memory)
 
-    def saw(self, tokens: Iterator[int] | tuple[int, ...], memory: float) -> None:
-        """Learn what a payment brought: per kind of :data:`KINDS` a token, or 0 where it said nothing."""
-        seen, norms = self.seen, self.norms
-        at = NEW
-        for name in tokens:
-            if name:
-                try:
-                    place = seen.index(name)
-                except ValueError:
-                    place = -1
-                    seen.insert(0, name)
-                    if len(seen) > MAX_SEEN:
-                        seen.pop()
-                if place > _RECENT:
-                    seen.insert(0, seen.pop(place))
-                n = min(norms[at] + 1.0, memory)
-                norms[at] = n
-                norms[at + 1] += ((1.0 if place < 0 else 0.0) - norms[at + 1]) / n
-            at += 2
+    def saw(self, name: int) -> bool:
+        """Remember a token as seen just now; whether it was new."""
+        seen = self.seen
+        try:
+            place = seen.index(name)
+        except ValueError:
+            seen.insert(0, name)
+            if len(seen) > MAX_SEEN:
+                seen.pop()
+            return True
+        if place > _RECENT:  # among the first few the order does not matter
+            seen.insert(0, seen.pop(place))
+        return False
 
     @property
     def position(self) -> Position | None:

@@ -8,8 +8,13 @@ from detectors.assessment import Evidence
 from detectors.context import Context
 from detectors.population import RHYTHM as ALL_RHYTHM
 from detectors.profile import RHYTHM
-from detectors.rhythm_state import DAYS, HOURS, weight
+from detectors.rhythm_state import DAYS, HOURS, TOTAL, UNIT
 from detectors.tails import REPORT_FROM, chance_surprise
+
+_TOTAL: Final = RHYTHM + TOTAL
+_UNIT: Final = RHYTHM + UNIT
+_ALL_TOTAL: Final = ALL_RHYTHM + TOTAL
+_ALL_UNIT: Final = ALL_RHYTHM + UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,43 +53,46 @@ class RhythmDetector:
 
     def score_one(self, context: Context) -> Evidence | None:
         """Evidence of the rarer of hour and day."""
+        params, hour, weekday = self.params, context.hour, context.weekday
         own, shared = context.user.norms, context.population.norms
-        n, total = weight(own, RHYTHM), weight(shared, ALL_RHYTHM)
-        hour = self._rarity(own, shared, 0, HOURS, context.hour, n, total)
-        day = self._rarity(own, shared, HOURS, DAYS, context.weekday, n, total)
-        surprise = hour if hour >= day else day
-        if surprise < REPORT_FROM:
+        mine, theirs = 1.0 / own[_UNIT], 1.0 / shared[_ALL_UNIT]
+        whole = own[_TOTAL] * mine + params.worth
+        mix = params.worth / (shared[_ALL_TOTAL] * theirs + params.flat)
+        scales = (mine, mix * theirs)
+        even = mix * params.flat
+        at_hour = own[RHYTHM + hour] * mine + shared[ALL_RHYTHM + hour] * scales[1] + even / HOURS
+        on_day = (
+            own[RHYTHM + HOURS + weekday] * mine
+            + shared[ALL_RHYTHM + HOURS + weekday] * scales[1]
+            + even / DAYS
+        )
+        rare_hour = rare_day = 0.0
+        if at_hour * HOURS < whole:
+            tail = _rarer(own, shared, 0, HOURS, at_hour, scales, even / HOURS)
+            rare_hour = chance_surprise(tail / whole)
+        if on_day * DAYS < whole:
+            tail = _rarer(own, shared, HOURS, DAYS, on_day, scales, even / DAYS)
+            rare_day = chance_surprise(tail / whole)
+        if rare_hour < REPORT_FROM and rare_day < REPORT_FROM:
             return None
-        if hour >= day:
-            return Evidence("RARE_HOUR", surprise, float(context.hour), unit="h")
-        return Evidence("RARE_WEEKDAY", surprise, float(context.weekday))
+        if rare_hour >= rare_day:
+            return Evidence("RARE_HOUR", rare_hour, float(hour), unit="h")
+        return Evidence("RARE_WEEKDAY", rare_day, float(weekday))
 
-    def _rarity(
-        self,
-        own: "array[float]",
-        shared: "array[float]",
-        first: int,
-        length: int,
-        here: int,
-        n: float,
-        total: float,
-    ) -> float:
-        """The surprise of a place in one histogram; quickly 0 when the place is an ordinary one."""
-        params = self.params
-        mine = n / own[RHYTHM + HOURS + DAYS] if n else 0.0
-        theirs = total / shared[ALL_RHYTHM + HOURS + DAYS] if total else 0.0
-        even = params.flat / length
-        scale = params.worth / (total + params.flat)
-        a, b = RHYTHM + first, ALL_RHYTHM + first
-        limit = own[a + here] * mine + scale * (shared[b + here] * theirs + even)
-        all_mass = n + params.worth
-        if limit * length > all_mass:
-            return 0.0
-        limit *= 1.0 + 1e-9
-        own_scale, shared_scale, even_scale = mine, scale * theirs, scale * even
-        tail = 0.0
-        for x, y in zip(own[a : a + length], shared[b : b + length], strict=True):
-            mass = x * own_scale + y * shared_scale + even_scale
-            if mass <= limit:
-                tail += mass
-        return chance_surprise(tail / all_mass)
+
+def _rarer(
+    own: "array[float]",
+    shared: "array[float]",
+    first: int,
+    length: int,
+    limit: float,
+    scales: tuple[float, float],
+    even: float,
+) -> float:
+    """The mass of all places of a histogram that hold at most ``limit``."""
+    mine, theirs = scales
+    limit = (limit - even) * (1.0 + 1e-9)
+    a, b = RHYTHM + first, ALL_RHYTHM + first
+    masses = [x * mine + y * theirs for x, y in zip(own[a : a + length], shared[b : b + length], strict=True)]
+    few = [mass for mass in masses if mass <= limit]
+    return sum(few) + even * len(few)

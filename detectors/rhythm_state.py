@@ -9,16 +9,16 @@ from typing import Final
 HOURS: Final = 24
 DAYS: Final = 7
 RHYTHM_SIZE: Final = HOURS + DAYS + 2
-_TOTAL: Final = HOURS + DAYS
-_UNIT: Final = _TOTAL + 1
-_MAX_UNIT: Final = 1024.0
+TOTAL: Final = HOURS + DAYS
+UNIT: Final = TOTAL + 1
+__MAX_UNIT: Final = 1024.0
 _BESIDE: Final = 0.25
 """Half of a payment's weight falls on its hour, a quarter on either hour beside it."""
 
 
 def new_rhythm(numbers: "array[float]", at: int) -> None:
     """Make the zeros at ``at`` an empty rhythm."""
-    numbers[at + _UNIT] = 1.0
+    numbers[at + UNIT] = 1.0
 
 
 def learn_rhythm(numbers: "array[float]", at: int, hour: int, weekday: int, memory: float) -> None:
@@ -26,19 +26,14 @@ def learn_rhythm(numbers: "array[float]", at: int, hour: int, weekday: int, memo
 
     New payments weigh more instead of old ones being scaled down; now and then all is scaled back.
     """
-    unit = numbers[at + _UNIT]
+    unit = numbers[at + UNIT]
     numbers[at + hour] += 0.5 * unit
     numbers[at + (hour + 1) % HOURS] += _BESIDE * unit
     numbers[at + (hour - 1) % HOURS] += _BESIDE * unit
     numbers[at + HOURS + weekday] += unit
-    numbers[at + _TOTAL] += unit
+    numbers[at + TOTAL] += unit
     unit *= 1.0 + 1.0 / memory
-    numbers[at + _UNIT] = unit
-    if unit > _MAX_UNIT:
+    numbers[at + UNIT] = unit
+    if unit > __MAX_UNIT:
         for place in range(at, at + RHYTHM_SIZE):
             numbers[place] /= unit
-
-
-def weight(numbers: "array[float]", at: int) -> float:
-    """How many payments the rhythm rests on, the faded ones counted as parts."""
-    return numbers[at + _TOTAL] / numbers[at + _UNIT]

@@ -165,7 +165,7 @@ class Scorer:
             found.sort(key=_by_weight)
         shares = tuple([(evidence, part / raw) for evidence, part in found])
         score = 25.0 * -log10(population.tail(raw)) if raw > 0.0 else 0.0
-        features = values(context, tuple(surprises))
+        features = values(context, surprises)
         return Assessment(min(100.0, max(0.0, score)), raw, shares, features)
 
     def observe(self, payment: Payment, subjects: Subjects, assessment: Assessment) -> None:

@@ -12,7 +12,7 @@ REPORT_FROM: Final = 0.5
 
 _LN10 = log(10.0)
 _STEPS = 64
-_MAX_Z = 4.8
+_MAX_Z = 4.75
 _TABLE = tuple(-log10(0.5 * erfc(step / _STEPS / sqrt(2.0))) for step in range(int(_MAX_Z * _STEPS) + 2))
 
 
@@ -29,7 +29,7 @@ def high_surprise(z: float) -> float:
     place = z * _STEPS
     step = int(place)
     low = _TABLE[step]
-    return min(MAX_SURPRISE, low + (place - step) * (_TABLE[step + 1] - low))
+    return low + (place - step) * (_TABLE[step + 1] - low)
 
 
 def count_surprise(count: float, expected: float, evenness: float) -> float:

@@ -1,6 +1,13 @@
 """Short names of ids, and the check of a stored schema version."""
 
+from functools import lru_cache
 from zlib import crc32
+
+
+@lru_cache(maxsize=4096)
+def common_token(kind: int, value: str) -> int:
+    """:func:`token` of a value of which there are few, such as a country."""
+    return token(kind, value)
 
 
 def token(kind: int, value: str) -> int:

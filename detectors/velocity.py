@@ -17,7 +17,7 @@ _AFTER_MERGE = MAX_EXACT * 3 // 4
 _MAX_TOTAL = 2**63 - 1
 _HEADER = struct.Struct("<BHq")
 _WIDE, _MERGED = 1, 2
-_NOTHING: tuple[int, ...] = (0,) * len(WINDOWS)
+_LENGTH: Final = len(WINDOWS)
 
 
 class Velocity:
@@ -55,7 +55,8 @@ class Velocity:
 
     def add(self, time_s: int, amount: int) -> None:
         """Count one payment of ``amount`` minor units at ``time_s``."""
-        amount = min(max(amount, 0), MAX_AMOUNT)
+        if not 0 <= amount <= MAX_AMOUNT:
+            amount = 0 if amount < 0 else MAX_AMOUNT
         times = self._times
         if not times:
             self._base = 0
@@ -89,36 +90,42 @@ class Velocity:
         first = bisect_right(self._times, time_s - window_s, 0, last)
         return self._total_before(last) - self._total_before(first)
 
-    def counts(self, time_s: int) -> tuple[int, ...]:
-        """:meth:`count` for every window of :data:`WINDOWS`."""
-        return self.windows(time_s)[0]
-
-    def windows(self, time_s: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """:meth:`count` and :meth:`total` for every window of :data:`WINDOWS`, shortest first."""
+    def counts(self, time_s: int, more: float = 0.0) -> tuple[float, ...]:
+        """:meth:`count` for every window of :data:`WINDOWS`, shortest first, and ``more`` added to each."""
         times = self._times
         if not times:
-            return _NOTHING, _NOTHING
-        last = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
+            return (more,) * _LENGTH
+        counts = self._counts
+        first = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
+        until = more + (first if counts is None else self._count_before(first))
+        found = []
+        for window_s in WINDOWS:
+            # A longer window begins no later than a shorter one: look only before the last place.
+            if first and times[first - 1] > time_s - window_s:
+                first = bisect_right(times, time_s - window_s, 0, first - 1)
+            found.append(until - first if counts is None else until - self._count_before(first))
+        return tuple(found)
+
+    def windows(
+        self, time_s: int, more: float = 0.0, amount: int = 0
+    ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Counts and sums in major units for every window of :data:`WINDOWS`, shortest first.
+
+        ``more`` payments of together ``amount`` minor units are added to each window: the one in hand.
+        """
+        times = self._times
+        if not times:
+            return (more,) * _LENGTH, (amount / 100.0,) * _LENGTH
         totals, counts, base = self._totals, self._counts, self._base
-        until = totals[last - 1] if last else base
-        if counts is None:
-            counted_until, first_count = last, 0
-        else:
-            counted_until = counts[last - 1] if last else 0
-            first_count = 0
-        first = last
+        first = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
+        until = amount + (totals[first - 1] if first else base)
+        counted = more + (first if counts is None else self._count_before(first))
         found_counts, found_totals = [], []
         for window_s in WINDOWS:
-            edge = time_s - window_s
-            # A longer window begins no later than a shorter one: look only before the last place.
-            if first and times[first - 1] > edge:
-                first = bisect_right(times, edge, 0, first - 1) if first > 1 else 0
-            if first:
-                found_totals.append(until - totals[first - 1])
-                found_counts.append(counted_until - (first if counts is None else counts[first - 1]))
-            else:
-                found_totals.append(until - base)
-                found_counts.append(counted_until - first_count)
+            if first and times[first - 1] > time_s - window_s:
+                first = bisect_right(times, time_s - window_s, 0, first - 1)
+            found_totals.append((until - (totals[first - 1] if first else base)) / 100.0)
+            found_counts.append(counted - first if counts is None else counted - self._count_before(first))
         return tuple(found_counts), tuple(found_totals)
 
     def pack(self) -> bytes:
