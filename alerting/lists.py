@@ -1,7 +1,7 @@
 """Allow and deny lists: values of one field of a payment, each with an optional end in event time."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -43,10 +43,14 @@ class ListEntry:
     def __post_init__(self) -> None:
         if not 0 < len(self.value) <= 128:
             raise ValueError(f"value: has {len(self.value)} characters; allowed: 1..128")
-        if self.expires is not None and self.expires.utcoffset() != _NO_OFFSET:
+        if self.expires is None:
+            return
+        if self.expires.utcoffset() != _NO_OFFSET:
             raise ValueError(
                 f"expires: {self.expires.isoformat()} is not in UTC; allowed: UTC times (ending in Z)"
             )
+        # Readers of files bring zone classes of their own; comparing within one class is quickest.
+        object.__setattr__(self, "expires", self.expires.replace(tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,7 @@ POLICY_REASONS: dict[str, PolicyReasonSpec] = {
         PolicyReasonSpec("RULE_SPENDING", Family.ABNORMAL_SPENDING, "Rule on spending matched"),
         PolicyReasonSpec("RULE_DEVICE", Family.UNUSUAL_DEVICE, "Rule on the device matched"),
         PolicyReasonSpec("RULE_MALWARE", Family.MALWARE, "Rule on signs of malware matched"),
-        PolicyReasonSpec(
-            "RULE_LOCATION", Family.ABNORMAL_PAYER_LOCATION, "Rule on the place matched"
-        ),
+        PolicyReasonSpec("RULE_LOCATION", Family.ABNORMAL_PAYER_LOCATION, "Rule on the place matched"),
         PolicyReasonSpec("RULE_PAYEE", Family.HIGH_RISK_PAYEE, "Rule on the payee matched"),
         PolicyReasonSpec("VELOCITY_LIMIT", Family.ABNORMAL_SPENDING, "Velocity limit passed"),
         PolicyReasonSpec("SCORE", Family.ABNORMAL_SPENDING, "Unusual as a whole"),

@@ -78,17 +78,17 @@ def rule_problem(when: str, names: tuple[str, ...]) -> str | None:
 
     >>> rule_problem("amount > 500 and mcc in ['7995']", ())
     >>> rule_problem("amonut > 500", ())
-    "'amonut' is unknown; did you mean 'amount'?"
+    "'amonut' is unknown; allowed: amount, ..."
     """
     try:
         _parse(when, _context(names, _readers(names)))
     except RecursionError:
         return _TOO_DEEP
     except errors.SymbolResolutionError as error:
-        near = f"did you mean {error.suggestion!r}?" if error.suggestion else f"allowed: {', '.join(FIELDS)}"
-        return f"{error.symbol_name!r} is unknown; {near}"
+        near = f"{error.suggestion}, ..." if error.suggestion else f"{', '.join(FIELDS)} and the features"
+        return f"{error.symbol_name!r} is unknown; allowed: {near}"
     except errors.EngineError as error:
-        return str(error.message)
+        return f"{error.message}; allowed: a condition, such as amount > 500 and mcc in ['7995']"
     except ValueError as error:
         return str(error)
     return None
@@ -231,14 +231,16 @@ def _children(node: Any) -> Iterator[Any]:
 def _prechecks(node: Any, readers: dict[str, Reader]) -> Iterator[Precheck]:
     """Cheap tests that must all hold for the rule to match, from the start of a chain of ``and``.
 
-    They stop at the first part that is not a name compared with a constant: what comes later may be asked
-    only by the library, or a failure of the part before would go unseen.
+    They stop where only the library can go on: at a part that is more than a name compared with a constant,
+    and behind a number, which may turn out to be none. So a failure is never hidden by a later part.
     """
     for part in _and_chain(node):
         precheck = _precheck(part, readers)
         if precheck is None:
             return
         yield precheck
+        if not _is_about_text(part):
+            return
 
 
 def _and_chain(node: Any) -> Iterator[Any]:
@@ -264,6 +266,10 @@ def _precheck(node: Any, readers: dict[str, Reader]) -> Precheck | None:
     if isinstance(right, ast.FloatExpression):
         return _number_precheck(read, node.type, float(right.value))
     return None
+
+
+def _is_about_text(node: Any) -> bool:
+    return isinstance(node, ast.ContainsExpression) or isinstance(node.right, ast.StringExpression)
 
 
 def _are_texts(members: Any) -> bool:

@@ -19,6 +19,8 @@ from alerting.rules import rule_problem
 from detectors.features import NAMES
 from detectors.pan import contains_pan
 
+__all__ = ["MAX_POLICY_CHARACTERS", "PolicyError", "default_policy_text", "parse_policy"]
+
 MAX_POLICY_CHARACTERS: Final = 48_000
 """A policy travels as one record of the log."""
 
