@@ -1,0 +1,113 @@
+"""An open-loop client: requests go out on a schedule, however slow the answers are.
+
+Latency counts from the moment a request was due, so a stalled server can't hide behind a client that waits
+(the coordinated omission problem).
+"""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+
+from alerting.rpc.convert import PAYMENT, read_decision
+from detectors.events import Payment
+from tapwatch.v1 import risk_pb2
+
+DECIDE: Final = "/tapwatch.v1.RiskService/Decide"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one run saw. ``latencies_ms`` is sorted; an unanswered request is in ``errors`` alone."""
+
+    rate_per_s: float
+    seconds: float
+    latencies_ms: tuple[float, ...]
+    sources: dict[str, int]
+    errors: dict[str, int]
+
+    def percentile_ms(self, share: float) -> float:
+        """The latency that ``share`` (0..1) of the answers stay below."""
+        if not self.latencies_ms:
+            return float("nan")
+        return self.latencies_ms[min(len(self.latencies_ms) - 1, int(share * len(self.latencies_ms)))]
+
+    @property
+    def answered_per_s(self) -> float:
+        """Answers per second of the run."""
+        return len(self.latencies_ms) / self.seconds
+
+
+class OpenLoop:
+    """Sends payments to one server at a given rate with exponential gaps."""
+
+    def __init__(self, target: str, seed: int = 1) -> None:
+        self._channel = grpc.insecure_channel(target)
+        # Requests are made before the clock starts and replies are read after it stops.
+        self._decide = self._channel.unary_unary(DECIDE)
+        self._random = random.Random(seed)
+
+    def run(self, payments: Sequence[Payment], rate_per_s: float, timeout_s: float = 1.0) -> Load:
+        """Send all ``payments``; returns when each has its answer or its error."""
+        requests = [
+            risk_pb2.DecideRequest(payment=PAYMENT.write(p)).SerializeToString() for p in payments
+        ]
+        answers = _Answers(len(requests))
+        begun = due = time.perf_counter() + 0.05
+        for request in requests:
+            wait = due - time.perf_counter()
+            if wait > 0:
+                time.sleep(wait)
+            answers.expect(self._decide.future(request, timeout=timeout_s), due)
+            due += self._random.expovariate(rate_per_s)
+        answers.wait()
+        return answers.load(rate_per_s, time.perf_counter() - begun)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+
+class _Answers:
+    def __init__(self, count: int) -> None:
+        self._missing = count
+        self._lock = threading.Lock()
+        self._all = threading.Event()
+        self._latencies: list[float] = []
+        self._replies: list[bytes] = []
+        self._errors: Counter[str] = Counter()
+
+    def expect(self, future: grpc.Future, due: float) -> None:
+        """Note the answer of one request when it comes."""
+        future.add_done_callback(lambda done: self._note(done, due))
+
+    def _note(self, done: grpc.Future, due: float) -> None:
+        took = time.perf_counter() - due
+        error = done.exception()
+        with self._lock:
+            if error is None:
+                self._latencies.append(took * 1e3)
+                self._replies.append(done.result())
+            else:
+                self._errors[error.code().name if isinstance(error, grpc.Call) else repr(error)] += 1
+            self._missing -= 1
+            if not self._missing:
+                self._all.set()
+
+    def wait(self) -> None:
+        """Block until nothing is outstanding; each request has a deadline, so this ends."""
+        self._all.wait()
+
+    def load(self, rate_per_s: float, seconds: float) -> Load:
+        """What was seen."""
+        sources: Counter[str] = Counter()
+        for reply in self._replies:
+            decision = read_decision(risk_pb2.DecideResponse.FromString(reply).decision)
+            cause = decision.fallback_cause
+            sources[decision.source if cause is None else f"{decision.source} {cause}"] += 1
+        return Load(rate_per_s, seconds, tuple(sorted(self._latencies)), dict(sources), dict(self._errors))

@@ -1,0 +1,116 @@
+"""A real `tapwatch serve` in a process of its own, for the demo, the benchmark and crash drills."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from replay.errors import ReplayError
+
+_CLOCK_TICKS: Final = os.sysconf("SC_CLK_TCK")
+
+
+class ServerStartError(ReplayError):
+    """The server process did not come up; the message holds what it said."""
+
+
+class ServerProcess:
+    """A server on a free port; a context manager that drains it at the end.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the shard file; the same folder again continues the same log.
+    arguments
+        Further arguments of `tapwatch serve`.
+    environment
+        Settings, by the names of environment variables.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.data_dir = data_dir
+        self._arguments = arguments
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[str] | None = None
+        self.port = 0
+        self.operator_port = 0
+
+    def start(self) -> Self:
+        """Start the process; returns once it serves."""
+        data_dir = str(self.data_dir)
+        command = [sys.executable, "-m", "replay", "serve", "--data-dir", data_dir]
+        command += ["--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", *self._arguments]
+        log = (self.data_dir.parent / f"{self.data_dir.name}.log").open("a", encoding="utf-8")
+        with log:
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
+            )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            raise ServerStartError(f"the server ended with code {code}; see {log.name}")
+        said = json.loads(line)
+        self.port, self.operator_port = said["port"], said["operator_port"]
+        return self
+
+    @property
+    def target(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._running().pid
+
+    def kill(self) -> None:
+        """Pull the plug: SIGKILL, nothing is flushed."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Drain with SIGTERM; returns the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def cpu_seconds(self) -> float:
+        """User and system time that the process has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+
+    def peak_memory_mb(self) -> float:
+        """The most memory that the process has held."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+    def _running(self) -> "subprocess.Popen[str]":
+        assert self._process is not None, "the server was not started"
+        return self._process
+
+    def _end(self, number: int) -> int:
+        process = self._running()
+        if process.poll() is None:
+            process.send_signal(number)
+        code = process.wait(timeout=30)
+        if process.stdout is not None:
+            process.stdout.close()
+        return code
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
