@@ -22,7 +22,9 @@ def read_explanation(data_dir: Path, tenant: str, transaction_id: str) -> Explan
     """
     path = data_dir / SHARD_FILE
     if not path.exists():
-        raise ShardFileError(f"{path}: there is no such file; --data-dir names the folder of a server or a replay")
+        raise ShardFileError(
+            f"{path}: there is no such file; --data-dir names the folder of a server or a replay"
+        )
     reader = SqliteShard.open_reader(path)
     try:
         return explain(reader, tenant, transaction_id)
@@ -54,10 +56,13 @@ def explanation_lines(explanation: Explanation) -> list[str]:
     ]
     if decision.fallback_cause is not None:
         lines.append(f"  fallback  because of {decision.fallback_cause}")
-    lines += [f"  reason    {reason_line(r)} [{r.code}, {r.weight:.0%} of the score]" for r in decision.reasons]
+    lines += [
+        f"  reason    {reason_line(r)} [{r.code}, {r.weight:.0%} of the score]" for r in decision.reasons
+    ]
     lines += [f"  rule      {rule}" for rule in decision.rule_ids]
     lines += [
-        f"  outcome   {o.outcome_kind} {o.verdict} at {o.event_time.isoformat()}" for o in explanation.outcomes
+        f"  outcome   {o.outcome_kind} {o.verdict} at {o.event_time.isoformat()}"
+        for o in explanation.outcomes
     ]
     if explanation.quarantined:
         lines.append("  learning  quarantined until an outcome clears it")

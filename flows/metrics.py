@@ -15,7 +15,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._decisions = Counter(
-            "tapwatch_decisions", "Decisions by action and source.", ["action", "source"], registry=self.registry
+            "tapwatch_decisions",
+            "Decisions by action and source.",
+            ["action", "source"],
+            registry=self.registry,
         )
         self._fallbacks = Counter(
             "tapwatch_fallbacks", "Fallback answers by cause.", ["cause"], registry=self.registry

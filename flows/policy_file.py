@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from alerting.limits import feature_problem
 from alerting.policy import Policy, PolicyError, policy_problems, policy_version
-from alerting.rules import rule_problem
+from alerting.rule_language import rule_problem
 from detectors.features import NAMES
 from detectors.pan import contains_pan
 

@@ -93,7 +93,9 @@ class Settings(BaseSettings):
     log_format: Literal["console", "json"] = "console"
     engine: EngineSettings = EngineSettings()
     edge: Annotated[EdgeParams, BeforeValidator(_known_keys(EdgeParams))] = Field(default_factory=EdgeParams)
-    models: Annotated[ModelParams, BeforeValidator(_known_keys(ModelParams))] = Field(default_factory=ModelParams)
+    models: Annotated[ModelParams, BeforeValidator(_known_keys(ModelParams))] = Field(
+        default_factory=ModelParams
+    )
     tls: TlsSettings = TlsSettings()
     callers: CallerSettings = CallerSettings()
 
@@ -136,7 +138,9 @@ def load_settings(file: Path | None = None, **flags: Any) -> Settings:
     try:
         return Settings(**given, _file_values=_read(file))  # type: ignore[call-arg]
     except ValidationError as error:
-        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)]
+        lines = [
+            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)
+        ]
         raise SettingsError("\n".join(lines)) from None
 
 

@@ -64,7 +64,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._position = 0
-        self._states: dict[str, bytes] = {}
+        self.states: dict[str, bytes] = {}
         self._ledger: dict[int, LedgerRow] = {}
         self._outcomes: dict[bytes, list[int]] = {}
 
@@ -75,15 +75,15 @@ class MemoryStore:
 
     def load(self, key: str) -> bytes | None:
         """See :meth:`StateStore.load`."""
-        return self._states.get(key)
+        return self.states.get(key)
 
     def commit(self, work: Slice) -> None:
         """See :meth:`StateStore.commit`."""
         for key, value in work.states.items():
             if value is None:
-                self._states.pop(key, None)
+                self.states.pop(key, None)
             else:
-                self._states[key] = value
+                self.states[key] = value
         for row in work.ledger:
             self._ledger[row.position] = row
         for outcome in work.outcomes:

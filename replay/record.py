@@ -29,7 +29,9 @@ def record(
     """
     path = data_dir / SHARD_FILE
     if not path.exists():
-        raise StreamError(f"{path}: there is no such file; --data-dir names the folder of a server or a replay")
+        raise StreamError(
+            f"{path}: there is no such file; --data-dir names the folder of a server or a replay"
+        )
     shard = SqliteShard.open_reader(path)
     try:
         last = shard.end if until is None else min(until, shard.end)

@@ -54,9 +54,7 @@ class OpenLoop:
 
     def run(self, payments: Sequence[Payment], rate_per_s: float, timeout_s: float = 1.0) -> Load:
         """Send all ``payments``; returns when each has its answer or its error."""
-        requests = [
-            risk_pb2.DecideRequest(payment=PAYMENT.write(p)).SerializeToString() for p in payments
-        ]
+        requests = [risk_pb2.DecideRequest(payment=PAYMENT.write(p)).SerializeToString() for p in payments]
         answers = _Answers(len(requests))
         begun = due = time.perf_counter() + 0.05
         for request in requests:
