@@ -1,8 +1,7 @@
 """The embedded default: shard log and state store in one SQLite file, written in one transaction.
 
-The file is in write-ahead-log mode with ``synchronous=FULL``: what
-:meth:`SqliteShard.append` returned from survives a kill and a power cut. One thread writes; others read through
-a :meth:`SqliteShard.reader` of their own.
+The file is in write-ahead-log mode with ``synchronous=FULL``: what :meth:`SqliteShard.append` returned
+from survives a kill and a power cut. One thread writes; others read through a :meth:`SqliteShard.reader`.
 """
 
 import sqlite3

@@ -25,9 +25,9 @@ P = TypeVar("P", bound=Packed)
 class State:
     """A write-back cache of typed state over a store.
 
-    Which objects are in memory never shows in a result: an object that was dropped and loaded again equals the
-    one that was kept. Changed objects stay until :meth:`changes` hands them out; only then is room made, the
-    least recently touched first.
+    Which objects are in memory never shows in a result: an object that was dropped and loaded again equals
+    the one that was kept. Changed objects stay until :meth:`changes` hands them out; only then is room made,
+    the least recently touched first.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,21 +43,22 @@ def measure_inline(
 ) -> list[Row]:
     """Latency at each of ``rates`` for ``seconds``, behind ``warm_up`` payments that build profiles."""
     rows = []
-    with tempfile.TemporaryDirectory(prefix="tapwatch-bench-") as folder:
-        with ServerProcess(Path(folder) / "data") as server:
-            with GatewayClient(server.target) as client:
-                for _ in client.decide_stream(payments[:warm_up]):
-                    pass
-            at = warm_up
-            loop = OpenLoop(server.target)
-            for rate in rates:
-                count = int(rate * seconds)
-                cpu = server.cpu_seconds()
-                load = loop.run(payments[at : at + count], rate)
-                at += count
-                rows.append(_row(load, server.cpu_seconds() - cpu, server.peak_memory_mb()))
-                report(rows[-1])
-            loop.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="tapwatch-bench-") as folder,
+        ServerProcess(Path(folder) / "data") as server,
+        closing(OpenLoop(server.target)) as loop,
+    ):
+        with GatewayClient(server.target) as client:
+            for _ in client.decide_stream(payments[:warm_up]):
+                pass
+        at = warm_up
+        for rate in rates:
+            count = int(rate * seconds)
+            cpu = server.cpu_seconds()
+            load = loop.run(payments[at : at + count], rate)
+            at += count
+            rows.append(_row(load, server.cpu_seconds() - cpu, server.peak_memory_mb()))
+            report(rows[-1])
     return rows
 
 

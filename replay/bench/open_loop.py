@@ -49,7 +49,7 @@ class OpenLoop:
     def __init__(self, target: str, seed: int = 1) -> None:
         self._channel = grpc.insecure_channel(target)
         # Requests are made before the clock starts and replies are read after it stops.
-        self._decide = self._channel.unary_unary(DECIDE)
+        self._decide: "grpc.UnaryUnaryMultiCallable[bytes, bytes]" = self._channel.unary_unary(DECIDE)
         self._random = random.Random(seed)
 
     def run(self, payments: Sequence[Payment], rate_per_s: float, timeout_s: float = 1.0) -> Load:
@@ -80,11 +80,11 @@ class _Answers:
         self._replies: list[bytes] = []
         self._errors: Counter[str] = Counter()
 
-    def expect(self, future: grpc.Future, due: float) -> None:
+    def expect(self, future: "grpc.Future[bytes]", due: float) -> None:
         """Note the answer of one request when it comes."""
         future.add_done_callback(lambda done: self._note(done, due))
 
-    def _note(self, done: grpc.Future, due: float) -> None:
+    def _note(self, done: "grpc.Future[bytes]", due: float) -> None:
         took = time.perf_counter() - due
         error = done.exception()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Crash: many callers, repeated requests, a server that is killed again and again; nothing lost or doubled."""
+"""Crash: many callers, repeated requests, a server killed again and again; nothing lost or doubled."""
 
 import random
 import sqlite3
