@@ -1,7 +1,11 @@
 """What an operator can set of the gRPC edge."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import isfinite
 from pathlib import Path
+from typing import Final
+
+_LOWEST: Final = {"stream_window": 1, "max_message_bytes": 1_024, "health_poll_s": 0.001, "spare_threads": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,11 @@ class EdgeParams:
         Callers that probe more often than this are disconnected.
     reflection
         Whether the server describes its schema to tools.
+
+    Raises
+    ------
+    ValueError
+        When a limit is out of its range.
     """
 
     default_deadline_s: float = 0.1
@@ -58,6 +67,12 @@ class EdgeParams:
     keepalive_timeout_s: float = 10.0
     min_ping_interval_s: float = 10.0
     reflection: bool = True
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, lowest = getattr(self, field.name), _LOWEST.get(field.name, 0)
+            if not (value >= lowest and isfinite(value)):
+                raise ValueError(f"{field.name}: {value!r} is out of range; allowed: {lowest} or more")
 
     @property
     def threads(self) -> int:

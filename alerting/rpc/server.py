@@ -29,11 +29,14 @@ _HEALTHY: Final = (Health.SERVING, Health.DEGRADED)
 class EdgeServer:
     """A server that is bound to its port; :meth:`start` opens it, :meth:`stop` drains and closes it."""
 
-    def __init__(self, server: grpc.Server, port: int, engine: RiskEngine, params: EdgeParams) -> None:
+    def __init__(
+        self, server: grpc.Server, pool: ThreadPoolExecutor, port: int, engine: RiskEngine, poll_s: float
+    ) -> None:
         self.port = port
         self._server = server
+        self._pool = pool
         self._engine = engine
-        self._poll_s = params.health_poll_s
+        self._poll_s = poll_s
         self._health = health.HealthServicer()
         self._stopping = Event()
         self._poller = Thread(target=self._poll_health, name="edge-health", daemon=True)
@@ -57,6 +60,7 @@ class EdgeServer:
         self._stopping.set()
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
+        self._pool.shutdown(wait=False)
         if self._poller.is_alive():
             self._poller.join()
 
@@ -81,8 +85,9 @@ def build_server(
     ``registry`` its calls are counted there. ``describe`` puts a reason into words.
     """
     params = params or EdgeParams()
+    pool = ThreadPoolExecutor(params.threads, thread_name_prefix="edge")
     server = grpc.server(
-        ThreadPoolExecutor(params.threads, thread_name_prefix="edge"),
+        pool,
         interceptors=[] if registry is None else [CallMetrics(registry)],
         options=_options(params),
         maximum_concurrent_rpcs=params.threads + params.max_queued_calls,
@@ -97,7 +102,7 @@ def build_server(
         port = server.add_insecure_port(address)
     else:
         port = server.add_secure_port(address, _credentials(tls))
-    return EdgeServer(server, port, engine, params)
+    return EdgeServer(server, pool, port, engine, params.health_poll_s)
 
 
 def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:

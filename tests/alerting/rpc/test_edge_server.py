@@ -1,7 +1,7 @@
 """Health, reflection, limits, metrics and the list of callers."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from hashlib import sha256
 from typing import Any
 
@@ -92,6 +92,13 @@ def test_bytes_that_are_no_request_are_refused_and_the_server_goes_on(client: Ga
     with pytest.raises(grpc.RpcError):
         decide(b"\xff\xff\xff")
     assert client.decide(a_payment())
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(EdgeParams) if field.name != "reflection"])
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_a_limit_out_of_its_range_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"^{name}: "):
+        replace(EdgeParams(), **{name: value})  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_two_servers_never_share_a_port(serve: Serve, engine: FakeEngine) -> None:
