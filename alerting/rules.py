@@ -1,58 +1,26 @@
-"""Hard rules: conditions written by people, in a small and safe expression language.
-
-The language is a part of the one that the ``rule-engine`` library speaks: names, numbers, texts, ``true``,
-``false``, ``null``, ``== != < <= > >=``, ``+ - * / %``, ``and or not``, ``in [...]``, ``??`` (a value for
-``null``) and brackets. The library's clock, random numbers, functions, patterns and powers are left out: a
-rule must give the same answer at every replay, and give it fast.
-
-The names are the payment's fields, ``amount`` (major units of its currency), ``score`` and the features. A
-feature of -1 is not known, so a rule on ``gap_s < 60`` also says ``gap_s >= 0``.
+"""Hard rules: conditions written by people in the language of :mod:`alerting.rule_language`.
 
 Names and types are checked when a rule is read, so a rule can hardly fail later; one that does (by dividing
 by zero) counts as not matched and is reported.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Context as DecimalContext
 from math import nan
-from operator import attrgetter
 from typing import Any, ClassVar, Final
 
-import rule_engine  # type: ignore[import-untyped]  # the library ships no type marker
-from rule_engine import ast, errors
+from rule_engine import ast, errors  # type: ignore[import-untyped]  # the library ships no type marker
 
 from alerting.checks import STRICTNESS, check_id, check_stricter
 from alerting.decision import Action
 from alerting.reasons import RULE_REASONS, Hit, policy_reason
+from alerting.rule_language import Reader, Subject, parse_rule, readers_of
 from detectors.assessment import Assessment
 from detectors.events import STRICT, Payment
-from detectors.money import major_units
 
-MAX_RULE_LENGTH: Final = 2_000
+Precheck = Callable[[Payment, Assessment], bool | None]
 
-Subject = tuple[Payment, Assessment]
-Reader = Callable[[Payment, Assessment], object]
-Precheck = Callable[[Payment, Assessment], bool]
-
-_TEXT: Final = rule_engine.DataType.STRING
-_NUMBER: Final = rule_engine.DataType.FLOAT
-_TEXT_OR_NULL: Final = rule_engine.DataType.NULLABLE(_TEXT)
-_TEXT_FIELDS: Final = ("currency", "merchant_id", "user_id", "tenant", "payment_type")
-_NULLABLE_FIELDS: Final = ("mcc", "channel", "entry_mode", "merchant_country", "device_id", "card_token")
-FIELDS: Final = (*_TEXT_FIELDS, *_NULLABLE_FIELDS, "amount", "score")
-"""What a rule can name besides the features."""
-
-_TOKEN: Final = re.compile(
-    r"""\s+ | "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | (?P<name>[A-Za-z_]\w*)(?!["'\w])
-    | [0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?(?!["'\w]) | [(),\[\]] | (?P<operator>[^\s\w"'(),\[\]]+)""",
-    re.VERBOSE | re.ASCII,
-)
-_OPERATORS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "??"})
-_MAX_DEPTH: Final = 60
-_TOO_DEEP: Final = f"is nested too deeply; allowed: {_MAX_DEPTH} levels, where each 'and' or 'or' is one"
-_FAILURES: Final = (errors.EngineError, ArithmeticError, ValueError, TypeError)
+_FAILURES: Final = (errors.EngineError, ArithmeticError, ValueError, TypeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,34 +41,13 @@ class Rule:
             raise ValueError(f"reason: {self.reason!r} is unknown; allowed: {', '.join(RULE_REASONS)}")
 
 
-def rule_problem(when: str, names: tuple[str, ...]) -> str | None:
-    """What is wrong with an expression over the fields and the features ``names``, or ``None``.
-
-    >>> rule_problem("amount > 500 and mcc in ['7995']", ())
-    >>> rule_problem("amonut > 500", ())
-    "'amonut' is unknown; allowed: amount, ..."
-    """
-    try:
-        _parse(when, _context(names, _readers(names)))
-    except RecursionError:
-        return _TOO_DEEP
-    except errors.SymbolResolutionError as error:
-        near = f"{error.suggestion}, ..." if error.suggestion else f"{', '.join(FIELDS)} and the features"
-        return f"{error.symbol_name!r} is unknown; allowed: {near}"
-    except errors.EngineError as error:
-        return f"{error.message}; allowed: a condition, such as amount > 500 and mcc in ['7995']"
-    except ValueError as error:
-        return str(error)
-    return None
-
-
 class RuleSet:
     """All rules, strictest first, ready to be asked."""
 
     __slots__ = ("_rules",)
 
     def __init__(self, rules: tuple[Rule, ...], names: tuple[str, ...]) -> None:
-        readers = _readers(names)
+        readers = readers_of(names)
         ordered = sorted(rules, key=lambda rule: -STRICTNESS[rule.action])
         self._rules = tuple(_compile(rule, names, readers) for rule in ordered)
 
@@ -109,138 +56,43 @@ class RuleSet:
         hits: list[Hit] = []
         failed: list[str] = []
         for prechecks, matches, hit in self._rules:
-            for may_match in prechecks:
-                if not may_match(payment, assessment):
-                    break
-            else:
-                try:
-                    if matches((payment, assessment)):
-                        hits.append(hit)
-                except _FAILURES:
-                    failed.append(hit.id)
+            if not _may_match(prechecks, payment, assessment):
+                continue
+            try:
+                if matches((payment, assessment)):
+                    hits.append(hit)
+            except _FAILURES:
+                failed.append(hit.id)
         return hits, failed
 
 
 def _compile(
     rule: Rule, names: tuple[str, ...], readers: dict[str, Reader]
 ) -> tuple[tuple[Precheck, ...], Callable[[Subject], bool], Hit]:
-    parsed = _parse(rule.when, _context(names, readers))
+    parsed = parse_rule(rule.when, names, readers)
     prechecks = tuple(_prechecks(parsed.statement.expression, readers))
     return prechecks, parsed.matches, Hit(rule.id, rule.action, policy_reason(rule.reason, rule.id))
 
 
-def _parse(when: str, context: Any) -> Any:  # the library is untyped
-    _check_tokens(when)
-    parsed = rule_engine.Rule(when, context)
-    expression = parsed.statement.expression
-    _check_types(expression)
-    if expression.result_type != rule_engine.DataType.BOOLEAN:
-        raise ValueError("gives no yes or no; allowed: a condition, such as amount > 500")
-    return parsed
-
-
-def _context(names: tuple[str, ...], readers: dict[str, Reader]) -> Any:
-    def resolve(subject: Subject, name: str) -> object:
-        return readers[name](*subject)
-
-    types = dict.fromkeys(names, _NUMBER) | {"amount": _NUMBER, "score": _NUMBER}
-    types |= dict.fromkeys(_TEXT_FIELDS, _TEXT) | dict.fromkeys(_NULLABLE_FIELDS, _TEXT_OR_NULL)
-    return rule_engine.Context(
-        type_resolver=rule_engine.type_resolver_from_dict(types),
-        resolver=resolve,
-        default_timezone="utc",
-        decimal_context=DecimalContext(prec=28),
-    )
-
-
-def _readers(names: tuple[str, ...]) -> dict[str, Reader]:
-    readers: dict[str, Reader] = {name: _feature_reader(index) for index, name in enumerate(names)}
-    readers |= {name: _field_reader(name) for name in (*_TEXT_FIELDS, *_NULLABLE_FIELDS)}
-    readers["amount"] = lambda payment, _: major_units(payment.amount_minor, payment.currency)
-    readers["score"] = lambda _, assessment: assessment.score
-    return readers
-
-
-def _feature_reader(index: int) -> Reader:
-    return lambda _, assessment: assessment.features[index]
-
-
-def _field_reader(name: str) -> Reader:
-    read = attrgetter(name)
-
-    def reader(payment: Payment, _: Assessment) -> object:
-        value = read(payment)
-        # The library compares texts by their exact type, and an enumeration is not plain text.
-        return value if value is None else str(value)
-
-    return reader
-
-
-def _check_tokens(when: str) -> None:
-    if len(when) > MAX_RULE_LENGTH:
-        raise ValueError(f"has {len(when)} characters; allowed: {MAX_RULE_LENGTH}")
-    position = 0
-    while position < len(when):
-        token = _TOKEN.match(when, position)
-        if token is None:
-            raise ValueError(
-                f"{when[position : position + 12]!r} can't be read; allowed: the language of rules"
-            )
-        operator = token["operator"]
-        # A minus sign may stand right behind another operator.
-        if (
-            operator is not None
-            and operator not in _OPERATORS
-            and operator.removesuffix("-") not in _OPERATORS
-        ):
-            raise ValueError(f"{operator!r} is no operator; allowed: {' '.join(sorted(_OPERATORS))}")
-        if token["name"] in ("for", "if"):
-            raise ValueError(f"{token['name']!r} is not part of the language; allowed: and, or, not, in")
-        position = token.end()
-
-
-def _check_types(node: Any, depth: int = 0) -> None:
-    """Refuse comparisons that can never be true because the sides have different types."""
-    if depth > _MAX_DEPTH:
-        raise ValueError(_TOO_DEEP)
-    if isinstance(node, ast.ContainsExpression):
-        members = node.container
-        if not isinstance(members, ast.ArrayExpression):
-            raise ValueError("in: the right side is no list; allowed: in [a, b]")
-        for member in members.value:
-            _check_same_type(node.member, member)
-    elif isinstance(node, ast.ComparisonExpression):
-        _check_same_type(node.left, node.right)
-    for child in _children(node):
-        _check_types(child, depth + 1)
-
-
-def _check_same_type(left: Any, right: Any) -> None:
-    one, other = (rule_engine.DataType.NULLABLE.unwrap(side.result_type) for side in (left, right))
-    if rule_engine.DataType.NULL not in (one, other) and one != other:
-        raise ValueError(f"compares {one.name} with {other.name}; allowed: values of one type")
-
-
-def _children(node: Any) -> Iterator[Any]:
-    for name in ("left", "right", "member", "container"):
-        child = getattr(node, name, None)
-        if isinstance(child, ast.ExpressionBase):
-            yield child
+def _may_match(prechecks: tuple[Precheck, ...], payment: Payment, assessment: Assessment) -> bool:
+    for precheck in prechecks:
+        verdict = precheck(payment, assessment)
+        if verdict is not True:
+            return verdict is None
+    return True
 
 
 def _prechecks(node: Any, readers: dict[str, Reader]) -> Iterator[Precheck]:
-    """Cheap tests that must all hold for the rule to match, from the start of a chain of ``and``.
+    """Cheap tests from the start of a chain of ``and``: False when the rule can't match.
 
-    They stop where only the library can go on: at a part that is more than a name compared with a constant,
-    and behind a number, which may turn out to be none. So a failure is never hidden by a later part.
+    They stop at the first part that is more than a name compared with a constant, and answer ``None`` to a
+    number that is none: there the library must go on, so that a failure is never hidden by a later part.
     """
     for part in _and_chain(node):
         precheck = _precheck(part, readers)
         if precheck is None:
             return
         yield precheck
-        if not _is_about_text(part):
-            return
 
 
 def _and_chain(node: Any) -> Iterator[Any]:
@@ -257,19 +109,15 @@ def _precheck(node: Any, readers: dict[str, Reader]) -> Precheck | None:
         if isinstance(node.member, ast.SymbolExpression) and _are_texts(members):
             return _is_one_of(readers[node.member.name], frozenset(member.value for member in members))
         return None
-    left, right = getattr(node, "left", None), getattr(node, "right", None)
-    if not isinstance(left, ast.SymbolExpression):
+    if not (isinstance(node, ast.ComparisonExpression) and isinstance(node.left, ast.SymbolExpression)):
         return None
+    left, right = node.left, node.right
     read = readers[left.name]
     if isinstance(right, ast.StringExpression) and node.type == "eq":
         return _is_one_of(read, frozenset({right.value}))
     if isinstance(right, ast.FloatExpression):
         return _number_precheck(read, node.type, float(right.value))
     return None
-
-
-def _is_about_text(node: Any) -> bool:
-    return isinstance(node, ast.ContainsExpression) or isinstance(node.right, ast.StringExpression)
 
 
 def _are_texts(members: Any) -> bool:
@@ -281,15 +129,23 @@ def _is_one_of(read: Reader, values: frozenset[str]) -> Precheck:
 
 
 def _number_precheck(read: Reader, operator: str, bound: float) -> Precheck | None:
-    # The bound is rounded and the library compares exact decimals, so a tie is left to the library. So is
-    # a number that is none: the library reports it. Hence "not below" where the rule says "above".
+    # The bound is rounded and the library compares exact decimals, so a tie is left to the library.
     if operator in ("gt", "ge"):
-        return lambda payment, assessment: not _number(read(payment, assessment)) < bound
+
+        def is_above(payment: Payment, assessment: Assessment) -> bool | None:
+            value = _number(read(payment, assessment))
+            return True if value >= bound else False if value < bound else None
+
+        return is_above
     if operator in ("lt", "le"):
-        return lambda payment, assessment: not _number(read(payment, assessment)) > bound
+
+        def is_below(payment: Payment, assessment: Assessment) -> bool | None:
+            value = _number(read(payment, assessment))
+            return True if value <= bound else False if value > bound else None
+
+        return is_below
     return None
 
 
 def _number(value: object) -> float:
-    # What is no number is left to the library too, like every comparison with NaN.
     return float(value) if isinstance(value, float | int) else nan

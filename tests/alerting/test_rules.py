@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.decision import Action
-from alerting.rules import FIELDS, Rule, RuleSet, rule_problem
+from alerting.rule_language import FIELDS, rule_problem
+from alerting.rules import Rule, RuleSet
 from detectors.assessment import Assessment, Family
 from detectors.events import Channel, EntryMode, Payment, PaymentType
 
@@ -56,6 +57,8 @@ def ask(when: str, payment: Payment = PAYMENT, assessment: Assessment | None = N
         ("amount * 2 - 1 >-5 and amount % 2 == 0", "hit"),
         ("score > 9.5 and amount_z <= 1.5", "hit"),
         ("0.1 + 0.2 == 0.3", "hit"),
+        ("(gap_s ?? 1) == 60", "hit"),
+        ("(mcc ?? null) == null or not (gap_s ?? 1 and true)", "no"),
         ("true", "hit"),
     ],
 )
@@ -171,3 +174,40 @@ def test_the_quick_checks_never_change_an_answer(
 def test_enumerations_are_plain_texts_to_a_rule(payment_type: PaymentType) -> None:
     payment = replace(PAYMENT, payment_type=payment_type)
     assert ask(f"payment_type == '{payment_type.value}'", payment) == "hit"
+
+
+OPERANDS = [
+    "amount",
+    "mcc",
+    "gap_s",
+    "1",
+    "0",
+    "0.5",
+    "1e99",
+    "'7995'",
+    "null",
+    "true",
+    "(1",
+    "[1]",
+    "['7995']",
+    "not",
+    "-1",
+    "zzz",
+    "1)",
+]
+OPERATORS = ["and", "or", "==", "!=", "<", ">=", "+", "-", "*", "/", "%", "??", "in", ",", "**", "$"]
+PAIRS = st.tuples(st.sampled_from(OPERANDS), st.sampled_from(OPERATORS)).map(" ".join)
+
+
+@given(st.lists(PAIRS, max_size=5).map(" ".join), st.sampled_from(OPERANDS))
+def test_any_text_is_a_rule_that_can_be_asked_or_a_problem(start: str, end: str) -> None:
+    when = f"{start} {end}"
+    if rule_problem(when, NAMES) is None:
+        assert ask(when) in ("hit", "no", "failed")
+
+
+@pytest.mark.parametrize(
+    "when", ["1 / 0 > amount", "1 % 0 > amount", "0 / 0 == 1", "amount > 1e99 * -1e99 % 0"]
+)
+def test_a_constant_that_can_t_be_worked_out_is_a_problem(when: str) -> None:
+    assert rule_problem(when, NAMES) is not None
