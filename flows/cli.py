@@ -80,6 +80,8 @@ def serve(
     listen: Annotated[str | None, typer.Option(help="gRPC address, host:port (port 0 picks one).")] = None,
     operator_listen: Annotated[str | None, typer.Option(help="Address of /livez, /readyz, /metrics.")] = None,
     policy: PolicyOption = None,
+    drill_stall: Annotated[str | None, typer.Option(hidden=True)] = None,
+    drill_slow_ms: Annotated[float, typer.Option(hidden=True)] = 0.0,
 ) -> None:
     """Run the engine and its gRPC services until SIGTERM or Ctrl-C.
 
@@ -90,11 +92,13 @@ def serve(
         config, data_dir=data_dir, listen=listen, operator_listen=operator_listen, policy_file=policy
     )
     _configure_logging(settings.log_format)
+    from flows.fault_injection import stalls
     from flows.serving import Serving, ServingError
 
     stop = threading.Event()
     try:
-        serving = Serving(settings, policy_or_exit(settings.policy_file))
+        hook = stalls(drill_stall, drill_slow_ms) if drill_stall or drill_slow_ms else None
+        serving = Serving(settings, policy_or_exit(settings.policy_file), hook)
         serving.start()
     except (ServingError, OSError) as error:
         raise fail(error) from None

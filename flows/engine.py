@@ -75,14 +75,14 @@ class Engine:
     now
         The edge's clock; it stamps arrivals and is never seen by the task.
     before_batch
-        Called by the flow before each batch: where tests inject a stall or a fault.
+        Called by the flow with the size of each batch: where drills inject a stall.
     """
 
     def __init__(
         self,
         params: EngineParams,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        before_batch: Callable[[], None] | None = None,
+        before_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._params = params
         self._now = now

@@ -43,7 +43,7 @@ class LiveFeed:
     metrics
         Where decisions are counted.
     before_batch
-        Called before each batch is handed on: where tests inject a stall or a fault.
+        Called with the size of each batch before it is handed on: where drills inject a stall.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class LiveFeed:
         task: ShardTask,
         intake: Intake,
         metrics: Metrics,
-        before_batch: Callable[[], None] | None = None,
+        before_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._shard = shard
         self._task = task
@@ -102,7 +102,7 @@ class LiveFeed:
         if records:
             self._read = records[-1].position
         if self._before_batch is not None:
-            self._before_batch()
+            self._before_batch(len(records))
         return records
 
     def _commit(self) -> None:

@@ -1,5 +1,7 @@
 """The serving process put together: engine, gRPC services, operator endpoints."""
 
+from collections.abc import Callable
+
 from alerting.rpc.callers import Callers
 from alerting.rpc.params import TlsFiles
 from alerting.rpc.server import EdgeServer, build_server
@@ -23,7 +25,9 @@ class Serving:
         When the shard, the address or the certificates can't be used.
     """
 
-    def __init__(self, settings: Settings, policy_text: str) -> None:
+    def __init__(
+        self, settings: Settings, policy_text: str, before_batch: Callable[[int], None] | None = None
+    ) -> None:
         self._settings = settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         params = EngineParams(
@@ -34,7 +38,7 @@ class Serving:
             cached_objects=settings.engine.cached_objects,
         )
         try:
-            self.engine = Engine(params)
+            self.engine = Engine(params, before_batch=before_batch)
         except ShardFileError as error:
             raise ServingError(str(error)) from None
         self._edge: EdgeServer | None = None

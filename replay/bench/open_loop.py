@@ -49,7 +49,7 @@ class OpenLoop:
     def __init__(self, target: str, seed: int = 1) -> None:
         self._channel = grpc.insecure_channel(target)
         # Requests are made before the clock starts and replies are read after it stops.
-        self._decide: "grpc.UnaryUnaryMultiCallable[bytes, bytes]" = self._channel.unary_unary(DECIDE)
+        self._decide: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(DECIDE)
         self._random = random.Random(seed)
 
     def run(self, payments: Sequence[Payment], rate_per_s: float, timeout_s: float = 1.0) -> Load:
