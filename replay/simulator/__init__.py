@@ -3,14 +3,15 @@
 What is drawn, and how:
 
 *People* live in one of nine metropolitan areas with real time zones. They have a home, mostly a job, an
-income (log-normal), a taste (a weight per category) and a few favourite shops per category, taken by popularity
-and by distance from home or work. They pay about twice a day: a Poisson number of errands, more on Fridays
-and Saturdays and after payday, each at an hour that suits its category, in opening hours, with time for the way
-between two shops. Some amounts repeat monthly (subscriptions); some purchases are returned. Phones are
-replaced and cards renewed. Trips abroad come after exponential waits, with a flight of believable length at
-both ends.
+income (log-normal), a taste (a weight per category) and a few favourite shops per category, taken by
+popularity and by distance from home or work. They pay about twice a day: a Poisson number of errands, more on
+Fridays and Saturdays and after payday, each at an hour that suits its category, in opening hours, with time
+for the way between two shops. Some amounts repeat monthly (subscriptions); some purchases are returned.
+Phones are replaced and cards renewed. Trips abroad come after exponential waits, with a flight of believable
+length at both ends.
 
-*Shops* exist per city and category, popular by rank (Zipf), with prices, chains and opening hours of their own.
+*Shops* exist per city and category, popular by rank (Zipf), with prices, chains and opening hours of their
+own.
 
 *Frauds* hit people after exponential waits, so that about ``fraud_rate`` of all payments are fraud:
 

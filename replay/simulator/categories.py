@@ -25,7 +25,7 @@ class Category:
     closes: float = 20.0
     weekend: float = 1.0
     sunday: bool = True
-    per_1000: float = 2.0
+    per_1000: float = 4.0
     chains: float = 0.3
     round_to_eur: float = 0.0
 

@@ -29,7 +29,7 @@ def code(number: int) -> str:
     """A short word for a whole number, different for each.
 
     >>> code(0), code(19), code(20), code(123_456)
-    ('b', 'z', 'cb', 'tmsv')
+    ('b', 'z', 'cb', 'tlqv')
     """
     word = _LETTERS[number % 20]
     while number := number // 20:

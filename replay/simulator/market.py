@@ -1,7 +1,7 @@
 """A crypto market: prices that wander, calm and wild by turns, and jump now and then."""
 
 from collections.abc import Iterator
-from math import exp, sqrt
+from math import exp, log, sqrt
 from random import Random
 from typing import Final
 
@@ -32,18 +32,17 @@ class _Asset:
         self._usual = _DAILY_VOLATILITY[name] ** 2 * interval_s / 86_400.0
         self._variance = self._usual
         self._jump_chance = _JUMPS_PER_DAY * interval_s / 86_400.0
-        self.step = 0.0
 
     def candle(self, end_ms: int, interval_s: int) -> Tick:
         chance, deviation, opened = self._chance, sqrt(self._variance), self.price
-        self.step = deviation * chance.gauss(0.0, 1.0)
+        step = deviation * chance.gauss(0.0, 1.0)
         if chance.random() < self._jump_chance:
-            self.step += 0.04 * chance.gauss(0.0, 1.0)
+            step += 0.04 * chance.gauss(0.0, 1.0)
         # A surprise beyond ten deviations is a jump; fed back in full it would never calm down.
-        surprise = min(self.step**2, 100.0 * self._usual)
+        surprise = min(step**2, 100.0 * self._usual)
         long_run = 1.0 - _SURPRISE - _MEMORY
         self._variance = long_run * self._usual + _SURPRISE * surprise + _MEMORY * self._variance
-        self.price = opened * exp(self.step)
+        self.price = opened * exp(step)
         above, below = deviation * chance.random(), deviation * chance.random()
         calm_volume = 2e6 / self.price * interval_s / 900.0
         return Tick(
@@ -55,13 +54,13 @@ class _Asset:
             high=round(max(opened, self.price) * (1.0 + above), 4),
             low=round(min(opened, self.price) * (1.0 - min(0.9, below)), 4),
             close=round(self.price, 4),
-            volume=round(around(chance, calm_volume * (1.0 + abs(self.step) / deviation), 0.4), 6),
+            volume=round(around(chance, calm_volume * (1.0 + abs(step) / deviation), 0.4), 6),
             interval_s=interval_s,
         )
 
 
 class Market:
-    """All prices of a world. The caller draws the candles in order; trades meet the last one."""
+    """All prices of a world. The caller draws the candles in order and shows each when its time has come."""
 
     def __init__(self, params: SimulatorParams) -> None:
         self._interval_s = params.tick_interval_s
@@ -70,6 +69,7 @@ class Market:
             for name in ASSETS
             if params.tick_interval_s
         }
+        self._shown: dict[str, Tick] = {}
 
     def candles(self, start_ms: int, end_ms: int) -> Iterator[tuple[int, Tick]]:
         """The candles by the time at which each is complete."""
@@ -79,12 +79,16 @@ class Market:
             for asset in self._assets.values():
                 yield time_ms, asset.candle(time_ms, self._interval_s)
 
+    def show(self, candle: Tick) -> None:
+        """A candle is out: from now on trades meet it."""
+        self._shown[candle.asset] = candle
+
     def trade(self, wish: TradeWish, time_ms: int) -> Trade | None:
         """The trade that comes of a wish: rarely in calm hours, nearly always after a big move."""
-        asset = self._assets.get(wish.asset)
-        if asset is None or wish.calm > 0.3 + 25.0 * abs(asset.step):
+        candle = self._shown.get(wish.asset)
+        if candle is None or wish.calm > 0.3 + 25.0 * abs(log(candle.close / candle.open)):
             return None
-        price = round(asset.price * (1.0 + 0.001 * (wish.calm - 0.5)), 4)
+        price = round(candle.close * (1.0 + 0.001 * (wish.calm - 0.5)), 4)
         return Trade(
             trade_id=f"x-{code(wish.person)}-{code(wish.number)}",
             user_id=wish.user_id,

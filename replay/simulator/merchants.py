@@ -37,7 +37,7 @@ class Shop:
 class Directory:
     """All shops, by city and category; the first of each list are the popular ones.
 
-    Memory grows with the number of shops: about one for 45 people.
+    Memory grows with the number of shops: about one for 17 people.
     """
 
     def __init__(self, params: SimulatorParams) -> None:

@@ -20,7 +20,8 @@ from replay.simulator.trips import Trip, plan_trips
 ASSETS: Final = ("BTC", "ETH", "SOL")
 _WEIGHTS: Final = tuple(category.weight for category in CATEGORIES)
 _SUBSCRIPTION_WEIGHTS: Final = list(accumulate(category.weight for category in SUBSCRIPTIONS))
-_FAVOURITES: Final = zipf(3, 1.0)
+_RANKS: Final = range(3)
+_FAVOURITES: Final = zipf(len(_RANKS), 1.0)
 _EXPLORES: Final = 0.06
 
 
@@ -58,7 +59,7 @@ class Person:
     subscriptions: tuple[Subscription, ...]
     trips: tuple[Trip, ...]
     episodes: tuple[Episode, ...]
-    _favourites: dict[tuple[str, str], list[Shop]] = field(default_factory=dict)
+    _favourites: dict[tuple[str, str, int], Shop] = field(default_factory=dict)
 
     def device(self, day: int) -> str:
         """The phone in use: a new one every two or three years."""
@@ -115,23 +116,21 @@ class People:
             episodes=plan_episodes(params.seed, number, (joins, ends), params.fraud_rate),
         )
 
-    def favourites(self, person: Person, metro: Metro, category: Category) -> list[Shop]:
-        """The few shops of a category where somebody usually goes in a city, the most usual first."""
-        key = (metro.name, category.name)
+    def favourite(self, person: Person, metro: Metro, category: Category, rank: int) -> Shop:
+        """A shop of a category where somebody usually goes in a city; rank 0 is the most usual one."""
+        key = (metro.name, category.name, rank)
         known = person._favourites.get(key)
         if known is None:
-            chance = seeded(self._params.seed, "favourites", person.number, *key)
+            chance = seeded(self._params.seed, "favourite", person.number, *key)
             place = self.base(person, metro, category)
-            found = (self._directory.shop_near(chance, metro, category, place) for _ in _FAVOURITES)
-            known = person._favourites[key] = list({shop.merchant_id: shop for shop in found}.values())
+            known = person._favourites[key] = self._directory.shop_near(chance, metro, category, place)
         return known
 
     def choose_shop(self, chance: Random, person: Person, metro: Metro, category: Category) -> Shop:
         """Mostly one of the favourites; now and then something new."""
         if chance.random() < _EXPLORES:
             return self._directory.shop_near(chance, metro, category, self.base(person, metro, category))
-        known = self.favourites(person, metro, category)
-        return pick_by(chance, known, _FAVOURITES[: len(known)])
+        return self.favourite(person, metro, category, pick_by(chance, _RANKS, _FAVOURITES))
 
     def base(self, person: Person, metro: Metro, category: Category) -> Position:
         """From where somebody goes to shops of this category: home or work, or the hotel abroad."""

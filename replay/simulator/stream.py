@@ -92,7 +92,8 @@ class _Stream:
                 yield from self._live(entry)
             else:
                 heappop(self._heap)
-                if entry.rank == _MARKET:
+                if isinstance(entry.event, Tick):
+                    self._market.show(entry.event)
                     self._draw_candle()
                 if entry.event is not None:
                     yield entry.event
@@ -100,7 +101,6 @@ class _Stream:
     def _draw_candle(self) -> None:
         time_ms, candle = next(self._candles, (0, None))
         if candle is not None:
-            # One candle is under way at a time, so the trades before its end still meet the one before.
             heappush(self._heap, _Entry(time_ms, _MARKET, 0, 0, (), candle))
 
     def _live(self, entry: _Entry) -> Iterator[SimulatedEvent]:
