@@ -33,7 +33,6 @@ class FallbackCause(StrEnum):
     OVERLOAD = "OVERLOAD"
     STALE_STATE = "STALE_STATE"
     FAULT = "FAULT"
-    STARTING = "STARTING"
 
 
 class ChallengeIndicator(StrEnum):
@@ -120,9 +119,10 @@ class PolicyActivated:
 
 @dataclass(frozen=True, slots=True)
 class FallbackAnswered:
-    """A caller was answered by the fallback because the engine could not in time (design law 6).
+    """A caller was answered by the fallback because the engine could not in time.
 
-    The payment travels along because it may never have reached the log by itself.
+    ``payment_logged`` says whether the payment has a log position of its own; where it has not, this
+    record takes the payment's event id, so that a repeated request finds it.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -132,6 +132,7 @@ class FallbackAnswered:
     action: Action
     cause: FallbackCause
     policy_version: str
+    payment_logged: bool
 
     @property
     def tenant(self) -> str:
@@ -147,7 +148,14 @@ class FallbackAnswered:
 
     @property
     def event_id(self) -> str:
-        return f"fallback/{self.payment.tenant}/{self.payment.transaction_id}"
+        if not self.payment_logged:
+            return self.payment.event_id
+        return fallback_event_id(self.payment.tenant, self.payment.transaction_id)
+
+
+def fallback_event_id(tenant: str, transaction_id: str) -> str:
+    """The event id of a fallback answer to a payment that has a log position of its own."""
+    return f"fallback/{tenant}/{transaction_id}"
 
 
 def decision_id(tenant: str, transaction_id: str) -> str:
