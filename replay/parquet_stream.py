@@ -11,6 +11,7 @@ group becomes one :class:`BadRecord` and the next ones are read.
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
@@ -140,10 +141,13 @@ def _settle(array: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 def _raw(row: pa.RecordBatch) -> bytes:
     """What can be shown of a refused row."""
-    try:
-        members = {name: value for name, value in row.to_pylist()[0].items() if value is not None}
-    except ValueError:
-        return b""
+    members: dict[str, object] = {}
+    for name, array in zip(row.schema.names, row.columns, strict=True):
+        # A value that Python can't hold, such as the year 100000, is what the reason is about.
+        with suppress(ValueError, OverflowError):
+            (value,) = array.to_pylist()
+            if value is not None:
+                members[name] = value
     return json.dumps(members, default=str).encode()[:MAX_RECORD_BYTES]
 
 

@@ -134,5 +134,8 @@ def _writing(path: Path) -> Iterator[LineWriter | TableWriter]:
         except OSError as error:
             raise StreamError(f"{path}: can't be written: {error.strerror}") from error
         writer = TableWriter(file) if suffix == ".parquet" else LineWriter(file, _compression(suffix))
-        yield writer
-        writer.close()
+        try:
+            yield writer
+        finally:
+            # Also after a failure: a writer left open would try to end its file when it is collected.
+            writer.close()
