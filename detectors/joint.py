@@ -9,14 +9,15 @@ from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
-from math import isfinite, log10
+from math import isfinite, sqrt
 from typing import Final
 
 from river.anomaly import HalfSpaceTrees
 
 from detectors.assessment import Evidence
 from detectors.context import Context
-from detectors.tails import MAX_SURPRISE, REPORT_FROM
+from detectors.population import JOINT
+from detectors.tails import REPORT_FROM, high_surprise
 
 TREES: Final = 10
 HEIGHT: Final = 6
@@ -29,6 +30,7 @@ _RIVER: Final = version("river")
 _HEADER = struct.Struct("<BBBHIHI8s")
 _TAIL = struct.Struct("<I")
 _VERSION: Final = 1
+_MIN_SPREAD: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class JointParams:
 class JointDetector:
     """Finds payments in a region of the feature space where few payments of all users lie.
 
-    ``1 - score`` is the share of the mass around the payment, so its logarithm is a natural surprise.
+    The scale of the trees' score depends on the stream, so it is held against the scores of all payments.
     """
 
     name: Final = "joint"
@@ -52,13 +54,14 @@ class JointDetector:
 
     def score_one(self, context: Context) -> Evidence | None:
         """Evidence when the combination is rare."""
-        score = context.joint_score
+        score, shared = context.joint_score, context.population.norms
         if score <= 0.0:
             return None
-        surprise = min(MAX_SURPRISE, -log10(1.0 - score + 1e-6))
+        mean, spread = shared[JOINT + 1], sqrt(shared[JOINT + 2])
+        surprise = high_surprise((score - mean) / (spread if spread > _MIN_SPREAD else _MIN_SPREAD))
         if surprise < REPORT_FROM:
             return None
-        return Evidence("JOINT_UNUSUAL", surprise, score)
+        return Evidence("JOINT_UNUSUAL", surprise, score, 0.0, mean + 1.645 * spread)
 
 
 class JointModel:

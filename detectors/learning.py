@@ -23,7 +23,7 @@ from detectors.features import (
 from detectors.level import user_level
 from detectors.moments import learn, learn_amount
 from detectors.population import AMOUNT as ALL_AMOUNT
-from detectors.population import CATEGORY_WITHIN, RATE, WITHIN, Population
+from detectors.population import CATEGORY_WITHIN, JOINT, RATE, WITHIN, Population
 from detectors.population import DISTANCE as ALL_DISTANCE
 from detectors.population import NEW as ALL_NEW
 from detectors.population import RHYTHM as ALL_RHYTHM
@@ -35,6 +35,8 @@ from geo import Position, distance_km
 
 POPULATION_MEMORY: Final = 50_000.0
 CATEGORY_MEMORY: Final = 5_000.0
+JOINT_MEMORY: Final = 2_000.0
+"""Short: the scale of the joint score moves with every window of the trees."""
 _GAP_MEMORY: Final = 60.0
 _HOME_MEMORY: Final = 50.0
 _OUTLIER_Z: Final = 3.0
@@ -43,7 +45,8 @@ _KNOWN: Final = 3.0
 """Payments after which a user's own statistics say something about users in general."""
 _RATE_AGE_D: Final = 7.0
 
-_read = itemgetter(*map(NAMES.index, ("amount_z", "gap_s", "distance_km", "user_count_30d", "user_age_d")))
+_USED: Final = ("amount_z", "gap_s", "distance_km", "user_count_30d", "user_age_d", "joint_score")
+_read = itemgetter(*map(NAMES.index, _USED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +94,15 @@ def learn_payment(
         return
     user, population = subjects.user, subjects.population
     time_s = seconds(payment.event_time)
-    amount_z, gap_s, distance, month, age_d = _read(features)
+    amount_z, gap_s, distance, month, age_d, joint = _read(features)
     if payment.payment_type not in NO_SPENDING:
         log_amount = safe_log(reference_amount(payment, rates))
         if not -_OUTLIER_Z <= amount_z <= _OUTLIER_Z:
             log_amount = _tame(log_amount, user, population)
         _learn_amounts(payment, subjects, log_amount, memories)
         subjects.joint.learn(joint_vector(features))
+        if joint > 0.0:
+            learn(population.norms, JOINT, joint, JOINT_MEMORY)
     hour, weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
     learn_rhythm(user.norms, RHYTHM, hour, weekday, memories.rhythm)
     learn_rhythm(population.norms, ALL_RHYTHM, hour, weekday, POPULATION_MEMORY)

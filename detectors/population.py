@@ -18,7 +18,8 @@ WITHIN: Final = 3  # deviation from the user's own level
 DISTANCE: Final = 6
 CATEGORY_WITHIN: Final = 9  # deviation from the level expected in the category
 RATE: Final = 12  # payments of a user per second: count, mean
-NEW: Final = 14  # per kind: count, share that was new
+JOINT: Final = 14  # score of the joint model
+NEW: Final = 17  # per kind: count, share that was new
 RHYTHM: Final = NEW + 12
 NORMS: Final = RHYTHM + RHYTHM_SIZE
 
@@ -62,6 +63,7 @@ class Population:
         self.norms[CATEGORY_WITHIN : CATEGORY_WITHIN + 3] = array("d", (5.0, 0.0, 1.0))
         self.norms[DISTANCE : DISTANCE + 3] = array("d", (5.0, 2.0, 2.0))
         self.norms[RATE : RATE + 2] = array("d", (5.0, 1.0 / 86_400.0))
+        self.norms[JOINT : JOINT + 3] = array("d", (5.0, 0.5, 0.0025))
         for kind in range(6):
             self.norms[NEW + 2 * kind : NEW + 2 * kind + 2] = array("d", (5.0, 0.1))
         new_rhythm(self.norms, RHYTHM)

@@ -13,6 +13,7 @@ MAX_EXACT: Final = 256
 MAX_AMOUNT: Final = 10**13
 """A single amount counts for at most this much, so that sums stay inside 64 bits."""
 
+_COARSEST = 8
 _AFTER_MERGE = MAX_EXACT * 3 // 4
 _MAX_TOTAL = 2**63 - 1
 _HEADER = struct.Struct("<BHq")
@@ -194,8 +195,8 @@ class Velocity:
             if index and times[index - 1] == time_s:
                 self._raise_from(index - 1, amount)
                 return
-            if self._count_before(index + 1) - self._count_before(index) > 1:
-                self._raise_from(index, amount)  # it falls inside a merged entry
+            if self._is_inside(index):
+                self._raise_from(index, amount)
                 return
             counts.insert(index, self._count_before(index))
         before = self._total_before(index)
@@ -204,6 +205,18 @@ class Velocity:
         self._raise_from(index, amount)
         if len(times) > MAX_EXACT:
             self._merge()
+
+    def _is_inside(self, index: int) -> bool:
+        """Whether a late event just before the entry may have fallen inside it.
+
+        An entry of several seconds was made only when it and the gap before it span an eighth of its age
+        at most, so a wider gap means that the entry is one second.
+        """
+        times = self._times
+        if self._count_before(index + 1) - self._count_before(index) == 1:
+            return False
+        begin = times[index - 1] if index else times[-1] - HORIZON_S
+        return (times[index] - begin) * _COARSEST <= times[-1] - times[index]
 
     def _raise_from(self, index: int, amount: int) -> None:
         totals, counts = self._totals, self._counts
@@ -231,7 +244,7 @@ class Velocity:
         """Keep fewer entries: the running totals of those kept already hold the ones between them."""
         if self._counts is None:
             self._counts = array("I", range(1, len(self._times) + 1))
-        for share in (64, 32, 16, 8):
+        for share in (64, 32, 16, _COARSEST):
             kept = _ends_of_groups(self._times, share)
             if len(kept) <= _AFTER_MERGE:
                 break
