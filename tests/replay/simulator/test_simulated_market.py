@@ -59,18 +59,17 @@ def test_daily_volatility_is_that_of_a_crypto_asset() -> None:
 
 def test_trades_are_at_the_market_and_more_frequent_after_a_move() -> None:
     last: dict[str, Tick] = {}
-    trades, moved = 0, []
+    usual = {asset: fmean(map(abs, steps(asset))) for asset in candles()}
+    moved = []
     for event in events():
         if isinstance(event, Tick):
             last[event.asset] = event
         elif isinstance(event, Trade) and event.asset in last:
-            trades += 1
             candle = last[event.asset]
             assert abs(event.price / candle.close - 1.0) < 0.002
-            moved.append(abs(log(candle.close / candle.open)))
-    assert trades > 500
-    usual = fmean(abs(step) for asset in candles() for step in steps(asset))
-    assert fmean(moved) > usual
+            moved.append(abs(log(candle.close / candle.open)) / usual[event.asset])
+    assert len(moved) > 500
+    assert fmean(moved) > 1.05
 
 
 def test_no_candles_means_no_trades() -> None:

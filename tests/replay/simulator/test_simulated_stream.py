@@ -123,14 +123,15 @@ def test_memory_does_not_grow_with_the_days() -> None:
     assert peak_kb(24) < 1.5 * peak_kb(6)
 
 
-def test_a_large_world_starts_without_making_its_people() -> None:
+def test_a_large_world_keeps_few_people_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("replay.simulator.stream._KNOWN_PEOPLE", 100)
     stream = simulate(SimulatorParams(seed=1, users=10_000, days=300))
     tracemalloc.start()
     assert len(list(islice(stream, 3_000))) == 3_000
     peak_mb = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
-    # About 1 kB for each person, the directory of merchants included.
-    assert peak_mb < 15
+    # Below 1 kB for each person, the directory of merchants included.
+    assert peak_mb < 9.0
 
 
 @pytest.mark.parametrize(
