@@ -75,7 +75,7 @@ class Engine:
     now
         The edge's clock; it stamps arrivals and is never seen by the task.
     before_batch
-        Called by the flow with the size of each batch: where drills inject a stall.
+        Called by the flow with each batch's number of payments: where drills inject a stall.
     """
 
     def __init__(

@@ -12,15 +12,15 @@ def stalls(spec: str | None, slow_ms: float) -> Callable[[int], None]:
     spec
         ``"0.5/5"`` stands still for half a second every five seconds; None never does.
     slow_ms
-        Milliseconds added per record.
+        Milliseconds added per payment.
     """
     length_s, every_s = map(float, spec.split("/")) if spec else (0.0, float("inf"))
     next_stall = time.monotonic() + every_s
 
-    def before_batch(size: int) -> None:
+    def before_batch(payments: int) -> None:
         nonlocal next_stall
         if slow_ms:
-            time.sleep(size * slow_ms / 1_000)
+            time.sleep(payments * slow_ms / 1_000)
         if time.monotonic() >= next_stall:
             time.sleep(length_s)
             next_stall = time.monotonic() + every_s

@@ -32,7 +32,10 @@ class IntakeParams:
     max_waiting
         Payments that may wait at once; a further one is answered by the fallback, cause OVERLOAD.
     max_batch
-        Records that the flow takes at once.
+        Records that the flow takes at once, at most.
+    max_batch_s
+        How long the flow may work on a batch, going by what payments took lately: answers leave when their
+        batch is done, so a slow flow takes fewer at once.
     max_unlogged
         Fallback answers that may wait for their place in the log. Beyond it a request is refused
         (UNAVAILABLE): an answer that can't be recorded is not given.
@@ -42,6 +45,7 @@ class IntakeParams:
 
     max_waiting: int = 128
     max_batch: int = 64
+    max_batch_s: float = 0.01
     max_unlogged: int = 20_000
     remembered: int = 8_192
 
@@ -192,6 +196,7 @@ class Intake:
         self._remembered: OrderedDict[bytes, tuple[bytes, Decision]] = OrderedDict()
         self._waiting = 0
         self._unlogged = 0
+        self._payment_s = 0.0
 
     # For the threads that serve requests.
 
@@ -209,7 +214,7 @@ class Intake:
                 _refuse_conflict(record, remembered[0])
                 return Known(remembered[1])
             submission = Submission(self, payment, record, due)
-            cause = self._cause_to_refuse()
+            cause = self._cause_to_refuse(deadline_s)
             if cause is None:
                 self._open[record.event_key] = submission
                 self._waiting += 1
@@ -270,10 +275,11 @@ class Intake:
             known = self._remembered.get(event_key)
         return None if known is None else known[1]
 
-    def _cause_to_refuse(self) -> FallbackCause | None:
+    def _cause_to_refuse(self, deadline_s: float) -> FallbackCause | None:
         if self.mode is Mode.DOWN:
             return FallbackCause.FAULT
-        if self._waiting >= self.params.max_waiting:
+        # To wait in vain would only make the next one late as well.
+        if self._waiting >= self.params.max_waiting or self._waiting * self._payment_s > deadline_s:
             return FallbackCause.OVERLOAD
         return None
 
@@ -283,13 +289,30 @@ class Intake:
         """The next entries in order of arrival, without payments that were answered while they waited."""
         entries: list[Entry] = []
         queue = self._queue
+        payments = self._batch_limit()
         try:
             entries.append(queue.get(timeout=timeout_s))
             while len(entries) < self.params.max_batch:
+                payments -= isinstance(entries[-1], Submission)
+                if not payments:
+                    break
                 entries.append(queue.get_nowait())
         except Empty:
             pass
         return self._claim(entries) if entries else entries
+
+    def _batch_limit(self) -> int:
+        if self._payment_s <= 0.0:
+            return self.params.max_batch
+        return max(1, min(self.params.max_batch, int(self.params.max_batch_s / self._payment_s)))
+
+    def worked(self, payments: int, seconds: float) -> None:
+        """Note how long the flow took over a batch.
+
+        The estimate follows a lasting change within some twenty batches; one stall hardly moves it.
+        """
+        sample = min(seconds / payments, 4.0 * self._payment_s + 0.0005)
+        self._payment_s += 0.1 * (sample - self._payment_s)
 
     def _claim(self, entries: list[Entry]) -> list[Entry]:
         claimed: list[Entry] = []

@@ -43,7 +43,7 @@ class LiveFeed:
     metrics
         Where decisions are counted.
     before_batch
-        Called with the size of each batch before it is handed on: where drills inject a stall.
+        Called with each batch's number of payments before it is handed on: where drills inject a stall.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class LiveFeed:
         self._read = task.position
         self._catch_up_to = shard.end
         self._awaited: dict[int, Submission] = {}
+        self._batch = (0, 0.0)
         self.stopping = False
 
     # The feed.
@@ -89,6 +90,7 @@ class LiveFeed:
         return records
 
     def _append(self, entries: list[Entry]) -> list[LogRecord]:
+        begun = self._intake.clock()
         new = [entry.record for entry in entries]
         appended = self._shard.append_and_commit(new, self._task.changes())
         self._committed = self._task.position
@@ -101,8 +103,10 @@ class LiveFeed:
                 self._await(entry, place)
         if records:
             self._read = records[-1].position
+        payments = sum(isinstance(entry, Submission) for entry in entries)
         if self._before_batch is not None:
-            self._before_batch(len(records))
+            self._before_batch(payments)
+        self._batch = (payments, begun)
         return records
 
     def _commit(self) -> None:
@@ -134,6 +138,10 @@ class LiveFeed:
 
     def take(self, outputs: Sequence[Output]) -> None:
         """See :meth:`flows.dataflow.Effects.take`."""
+        payments, begun = self._batch
+        if payments:
+            self._intake.worked(payments, self._intake.clock() - begun)
+            self._batch = (0, 0.0)
         for output in outputs:
             if isinstance(output, Decided):
                 self._metrics.decided(output.decision)

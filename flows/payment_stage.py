@@ -7,7 +7,8 @@ from typing import Final, Self
 
 from alerting.decide import Decider, ScaCounters
 from alerting.decision import Action, FallbackAnswered
-from detectors.events import Location, Payment, PaymentType
+from alerting.stepup import is_remote
+from detectors.events import Location, Payment
 from detectors.joint import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
@@ -23,7 +24,7 @@ _HEADER: Final = struct.Struct("<BH")
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A payment that was not approved, with the features it was scored on."""
+    """A payment that was not approved, with the features it was scored on (none where it was not)."""
 
     payment: Payment
     features: tuple[float, ...]
@@ -81,11 +82,9 @@ class PaymentStage:
         """Put an answer on record that the fallback gave."""
         payment = answered.payment
         if not answered.payment_logged:
-            # The attempt was real, so it counts; how it would have scored is unknown, so it waits.
-            subjects = self._subjects(payment)
-            self.scorer.observe(payment, subjects, None)
+            # How it would have scored is unknown, so it waits; more must not be done for it, since
+            # such answers come by the thousand just when the flow has no time.
             self._quarantine(payment, ())
-            self._store(payment, subjects)
         # Position 0, as in the answer that is out already: it was given before it had a place in the log.
         decision = decider.fallback(
             payment, answered.cause, action=answered.action, policy_version=answered.policy_version
@@ -106,7 +105,8 @@ class PaymentStage:
         if entry is None:
             return False
         subjects = self._subjects(entry.payment)
-        self.scorer.learn(entry.payment, subjects, entry.features)
+        features = entry.features or self.scorer.assess(entry.payment, subjects).features
+        self.scorer.learn(entry.payment, subjects, features)
         self._state.delete(key)
         self._store(entry.payment, subjects)
         return True
@@ -145,6 +145,6 @@ class PaymentStage:
 
 
 def _count_towards_sca(payment: Payment, user: UserProfile, decider: Decider) -> None:
-    if payment.payment_type is PaymentType.PURCHASE:
+    if is_remote(payment):
         user.since_sca_count += 1
         user.since_sca_eur_minor += decider.eur_minor(payment)
