@@ -130,10 +130,10 @@ def _counted(payments: Iterable[tuple[Payment, int]], source: str) -> Iterator[t
     row = 0
     try:
         for payment, fraud in payments:
-            row += 1
             if fraud not in (0, 1):
                 raise ValueError(f"is_fraud: {fraud!r} is no label; allowed: 0, 1")
             yield payment, fraud
+            row += 1
     except ValueError as error:
         raise SourceError(f"{source}: row {row + 1} in time order: {error}") from error
 
