@@ -158,15 +158,15 @@ def _block(table: pa.Table, start: int) -> pa.RecordBatch:
 
 
 def _distinct(ids: pa.Array) -> pa.Array:
-    """The ids, with a number behind each repetition."""
+    """The ids, with its number behind each repetition; a first row keeps the bare id."""
     codes = ids.dictionary_encode().indices.to_numpy()
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
     numbers = np.empty(len(codes), np.int64)
     numbers[order] = np.arange(len(codes)) - np.searchsorted(ordered, ordered)
-    if not numbers.any():
-        return ids
-    return pc.binary_join_element_wise(ids, pa.array(numbers).cast(pa.string()), "\x00")
+    repeated = pa.array(numbers)
+    numbered = pc.binary_join_element_wise(ids, repeated.cast(pa.string()), "\x00")
+    return pc.if_else(pc.greater(repeated, 0), numbered, ids)
 
 
 class _Comparison:
