@@ -140,15 +140,13 @@ class Payment:
         _check_text("merchant_name", self.merchant_name)
         _check_time("event_time", self.event_time)
         if self.currency not in MINOR_DIGITS:
-            raise ValueError(f"currency: {self.currency[:12]!r} is not a currency; allowed: ISO 4217 codes")
+            raise ValueError(f"currency: {_shown(self.currency)} is no currency; allowed: ISO 4217 codes")
         _check_code("merchant_country", self.merchant_country, 2, "two capital letters (ISO 3166-1)")
-        mcc = self.mcc
-        if mcc is not None and not (len(mcc) == 4 and mcc.isascii() and mcc.isdigit()):
-            raise ValueError(f"mcc: {mcc!r} is not a category code; allowed: four digits (ISO 18245)")
+        _check_mcc(self.mcc)
         lowest = 0 if self.payment_type is PaymentType.ACCOUNT_VERIFICATION else 1
         if not lowest <= self.amount_minor <= MAX_AMOUNT_MINOR:
             raise ValueError(
-                f"amount_minor: {self.amount_minor!r} is out of range; "
+                f"amount_minor: {_shown(self.amount_minor)} is out of range; "
                 f"allowed: {lowest}..{MAX_AMOUNT_MINOR} minor units for {self.payment_type}"
             )
 
@@ -314,6 +312,7 @@ class Merchant:
         _check_text("opening_hours", self.opening_hours)
         _check_time("event_time", self.event_time)
         _check_code("country", self.country, 2, "two capital letters (ISO 3166-1)")
+        _check_mcc(self.mcc)
         if self.radius_m is not None and not 0.0 < self.radius_m <= 50_000.0:
             raise ValueError(f"radius_m: {self.radius_m!r} is out of range; allowed: >0..50000 metres")
 
@@ -444,4 +443,15 @@ def _check_code(name: str, value: str | None, length: int, allowed: str) -> None
     if value is None:
         return
     if not (len(value) == length and value.isascii() and value.isalpha() and value.isupper()):
-        raise ValueError(f"{name}: {value[:12]!r} is not a code; allowed: {allowed}")
+        raise ValueError(f"{name}: {_shown(value)} is not a code; allowed: {allowed}")
+
+
+def _check_mcc(mcc: str | None) -> None:
+    if mcc is not None and not (len(mcc) == 4 and mcc.isascii() and mcc.isdigit()):
+        raise ValueError(f"mcc: {_shown(mcc)} is not a category code; allowed: four digits (ISO 18245)")
+
+
+def _shown(value: object) -> str:
+    """The value for an error message, cut short: what is in the wrong place may be a card number."""
+    text = repr(value)
+    return text if len(text) <= 8 else f"{text[:6]}... ({len(text)} characters)"

@@ -1,14 +1,16 @@
 """Recognise card numbers, so that none ever gets past the edge.
 
-A primary account number (PAN) has 12 to 19 digits and a Luhn check digit (ISO/IEC 7812-1). Ids that
-are hashes or UUIDs contain long digit runs by chance; they are known by their shape and let pass.
+A primary account number (PAN) has 12 to 19 digits and a Luhn check digit (ISO/IEC 7812-1). Hashes and UUIDs
+contain long digit runs by chance; they are known by their shape and let pass. Of other ids with 12 to 19
+digits in a row one in ten passes the Luhn check and is refused: put letters between the digits.
 """
 
 import re
 
 _CANDIDATE = re.compile(r"(?<!\d)\d(?:[ -]?\d){11,18}(?!\d)")
 _OPAQUE_ID = re.compile(
-    r"(?=.*[a-f])[0-9a-f]{32,128}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+    r"(?<![0-9a-f])(?=[0-9]*[a-f])[0-9a-f]{32,128}(?![0-9a-f])"
+    r"|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
     re.IGNORECASE,
 )
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -21,14 +23,15 @@ def contains_pan(text: str) -> bool:
     True
     >>> contains_pan("order 4111 1111 1111 1112")
     False
-    >>> contains_pan("9b2d4a0e-1111-4111-8111-411111111111")
+    >>> contains_pan("order-9b2d4a0e-1111-4111-8111-411111111111")
     False
     """
-    for match in _CANDIDATE.finditer(text):
-        digits = [int(c) for c in match.group() if c.isdigit()]
-        if _luhn_holds(digits):
-            return _OPAQUE_ID.fullmatch(text) is None
-    return False
+    if _CANDIDATE.search(text) is None:
+        return False
+    return any(
+        _luhn_holds([int(c) for c in match.group() if c.isdigit()])
+        for match in _CANDIDATE.finditer(_OPAQUE_ID.sub("", text))
+    )
 
 
 def _luhn_holds(digits: list[int]) -> bool:

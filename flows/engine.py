@@ -170,7 +170,18 @@ class Engine:
 
     def explain(self, tenant: str, transaction_id: str) -> Explanation:
         """See :meth:`alerting.engine.RiskEngine.explain`."""
-        return explain(self._reader(), tenant, transaction_id)
+        reader = self._reader()
+        known = self._intake.remembered(event_key(_payment_id(tenant, transaction_id)))
+        patience = 100 if known is not None else 0
+        while True:
+            try:
+                return explain(reader, tenant, transaction_id)
+            except UnknownTransactionError:
+                # Answered, but its ledger row shares the next flush: a matter of milliseconds.
+                if not patience:
+                    raise
+            patience -= 1
+            self._stopping.wait(0.01)
 
     def health(self) -> Health:
         """See :meth:`alerting.engine.RiskEngine.health`."""

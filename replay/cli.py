@@ -3,11 +3,13 @@
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -23,14 +25,18 @@ from flows.cli import (
     policy_or_exit,
     settings_or_exit,
 )
+from replay import cli_live
 from replay.errors import ReplayError
+from replay.streams import StreamWriter
+
+__all__ = ["app", "cli_live", "main"]
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 
 
 def main() -> None:
     """Entry point of the `tapwatch` command."""
-    app()
+    app(prog_name="tapwatch")
 
 
 @app.command()
@@ -77,7 +83,7 @@ def import_(
 
     with _errors(), _progress("events") as advance:
         summary = import_dataset(kind, folder, out, _duration(label_delay), advance)
-    _print(summary.as_dict(), as_json)
+    _print(asdict(summary), as_json)
 
 
 @app.command()
@@ -110,17 +116,74 @@ def diff(
 ) -> None:
     """Say which decisions of two runs differ and how; exits 1 on a difference."""
     from replay.diff import diff_runs
+    from replay.diff_text import format_diff
 
     with _errors():
         report = diff_runs(a, b)
-    print(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
-    if not report.same:
+    print(report.as_json() if as_json else format_diff(report))
+    if not report.identical:
         raise typer.Exit(Exit.DIFFERENCE)
 
 
-def _print(values: dict[str, object], as_json: bool) -> None:
+@app.command()
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    review_budget: Annotated[int, typer.Option(min=1, help="Payments that can be reviewed each day.")] = 100,
+    fold_start: Annotated[
+        list[datetime] | None,
+        typer.Option(formats=["%Y-%m-%d"], help="First day of a training week (Fraud Detection Handbook)."),
+    ] = None,
+    last_folds: Annotated[int, typer.Option(min=0, help="Without --fold-start: how many test weeks.")] = 4,
+    rank_by: Annotated[str, typer.Option(help="raw_score or score.")] = "raw_score",
+    as_json: JsonOption = False,
+) -> None:
+    """Score the decisions of a run against its outcomes.
+
+    Ranking quality (ROC AUC, average precision, card precision@100), precision and recall at a daily review
+    budget, recall at low false-positive rates, value stopped against good customers challenged, week by week.
+    """
+    from replay.evaluate import evaluate as score
+    from replay.evaluation_text import format_evaluation
+
+    starts = [start.date() for start in fold_start or ()]
+    with _errors():
+        found = score(run, review_budget, starts, last_folds, rank_by)
+    print(found.as_json() if as_json else format_evaluation(found))
+
+
+@app.command()
+def simulate(
+    out: OutOption,
+    users: Annotated[int, typer.Option(min=1, help="How many people.")] = 1_000,
+    days: Annotated[int, typer.Option(min=1, help="How many days they live.")] = 30,
+    seed: Annotated[int, typer.Option(help="Another seed gives another world.")] = 1,
+    fraud_rate: Annotated[float, typer.Option(min=0.0, max=0.2, help="Wanted share of frauds.")] = 0.005,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2026, 1, 5),  # noqa: DTZ001
+    as_json: JsonOption = False,
+) -> None:
+    """Make a labelled stream of believable users: homes, rhythms, devices, trips, frauds, market ticks.
+
+    The same seed and options give the same bytes.
+    """
+    from replay.simulator import SimulatorParams
+    from replay.simulator import simulate as make
+
+    with _errors(), StreamWriter(out) as writer, _progress("events") as advance:
+        params = SimulatorParams(
+            seed=seed, users=users, days=days, fraud_rate=fraud_rate, start=start.replace(tzinfo=UTC)
+        )
+        kinds: Counter[str] = Counter()
+        for number, event in enumerate(make(params), start=1):
+            writer.write(event)
+            kinds[event.kind] += 1
+            if number % 5_000 == 0:
+                advance(number, None)
+    _print({"out": str(out), "events": kinds.total(), **dict(sorted(kinds.items()))}, as_json)
+
+
+def _print(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(values, indent=2))
+        print(json.dumps(values, indent=2, default=str))
         return
     width = max(map(len, values))
     for name, value in values.items():
@@ -151,7 +214,7 @@ def _duration(text: str) -> timedelta:
 def _errors() -> Iterator[None]:
     try:
         yield
-    except (ReplayError, OSError) as error:
+    except (ReplayError, OSError, ValueError) as error:
         raise fail(error) from None
 
 
@@ -170,8 +233,6 @@ def _progress(unit: str) -> Iterator[Callable[[int, int | None], None]]:
 
         def advance(done: int, total: int | None) -> None:
             rate = done / max(time.monotonic() - started, 1e-3)
-            progress.update(
-                task, completed=done, total=total, description=f"{done:,} {unit}, {rate:,.0f}/s"
-            )
+            progress.update(task, completed=done, total=total, description=f"{done:,} {unit}, {rate:,.0f}/s")
 
         yield advance

@@ -108,9 +108,7 @@ def replay(
     return summary
 
 
-def _with_policy(
-    events: Iterator[Event | BadRecord], params: ReplayParams
-) -> Iterator[Event | BadRecord]:
+def _with_policy(events: Iterator[Event | BadRecord], params: ReplayParams) -> Iterator[Event | BadRecord]:
     """The events behind their policy, at the place where a fresh live log has it."""
     first = next(events, None)
     if params.override_policy or not isinstance(first, PolicyActivated):

@@ -1,0 +1,134 @@
+"""Commands that run a real server for a while: demo, bench, drill."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from detectors.events import Payment
+from flows.cli import Exit, JsonOption, app, console
+from flows.codec import BadRecord, Event
+
+RatesOption = Annotated[str, typer.Option(help="Requests per second, separated by commas.")]
+
+
+class Drill(StrEnum):
+    """What is put to the test."""
+
+    EQUALITY = "equality"
+    CRASH = "crash"
+    DEADLINE = "deadline"
+
+
+@app.command()
+def demo() -> None:
+    """Start a real server, play a bundled stream through its gRPC port, show the decisions live."""
+    from replay.demo import run_demo
+
+    if run_demo(Console()):
+        raise typer.Exit(Exit.FAULT)
+
+
+@app.command()
+def bench(
+    rates: RatesOption = "500,1000,1500,2000,2500",
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long at each rate.")] = 20.0,
+    warm_up: Annotated[int, typer.Option(min=0, help="Payments sent before, to build profiles.")] = 5_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure inline latency: a real server, an open-loop client, all detectors, simulated payments.
+
+    Latency counts from the moment a request was due, so waiting behind a stall is part of it.
+    """
+    from replay.bench.inline import Row, measure_inline, payments_needed
+
+    steps = [float(rate) for rate in rates.split(",")]
+    payments = _simulated_payments(payments_needed(steps, seconds, warm_up))
+    out = Console()
+
+    def show(row: Row) -> None:
+        if not as_json:
+            out.print(
+                f"{row.rate_per_s:>6.0f}/s  p50 {row.p50_ms:>7.2f}  p95 {row.p95_ms:>7.2f}  p99 {row.p99_ms:>7.2f}"
+                f"  p99.9 {row.p99_9_ms:>7.2f}  max {row.max_ms:>7.2f} ms  answered {row.answered_per_s:>7.1f}/s"
+                f"  fallbacks {row.fallbacks}  errors {row.errors}  cpu {row.server_cpu:.2f}"
+                f"  peak {row.server_peak_mb:.0f} MB",
+                highlight=False,
+                soft_wrap=True,
+            )
+
+    rows = measure_inline(payments, steps, seconds, warm_up, show)
+    if as_json:
+        print(json.dumps([row.as_dict() for row in rows], indent=2))
+
+
+@app.command()
+def drill(
+    kind: Annotated[Drill, typer.Argument(help="What to put to the test.")],
+    payments: Annotated[int, typer.Option(min=100, help="How many payments to send.")] = 10_000,
+    kills: Annotated[
+        int | None, typer.Option(min=0, help="How often to kill -9 (20, or 5 for crash).")
+    ] = None,
+    stream: Annotated[Path | None, typer.Option(help="A stream to send; simulated payments without.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random moments.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a promise to the test on a real server; exits 1 when it does not hold.
+
+    equality: replay at three batch sizes, live, and live under kill -9 give one digest.
+    crash: callers that repeat requests while the server is killed; one ledger row and one answer each.
+    deadline: a stalled and an overloaded flow; every request answered in time, by the fallback if need be.
+    """
+    from replay.drills.crash import crash_drill
+    from replay.drills.deadline import deadline_drill
+    from replay.drills.equality import equality_drill
+
+    events = _events(stream, payments)
+    only_payments = [event for event in events if isinstance(event, Payment)]
+    say: Callable[[str], None] = console.print
+    report: Any
+    with tempfile.TemporaryDirectory(prefix="tapwatch-drill-") as name:
+        folder = Path(name)
+        if kind is Drill.EQUALITY:
+            report = equality_drill(events, folder, 20 if kills is None else kills, seed, say)
+        elif kind is Drill.CRASH:
+            count = 5 if kills is None else kills
+            report = crash_drill(only_payments, folder, kills=count, seed=seed, say=say)
+        else:
+            report = deadline_drill(only_payments, folder, say=say)
+    print(json.dumps(report.as_dict(), indent=2) if as_json else _in_words(report.problems))
+    if report.problems:
+        raise typer.Exit(Exit.DIFFERENCE)
+
+
+def _in_words(problems: list[str]) -> str:
+    return "\n".join(f"broken: {problem}" for problem in problems) or "the promise held"
+
+
+def _events(stream: Path | None, payments: int) -> list[Event]:
+    from replay.streams import read_stream
+
+    if stream is None:
+        return list(_simulated_payments(payments))
+    events = (event for event in read_stream(stream) if not isinstance(event, BadRecord))
+    return list(islice(events, payments))
+
+
+def _simulated_payments(count: int) -> list[Payment]:
+    """Payments of simulated users, about forty each."""
+    from replay.simulator import SimulatorParams, simulate
+
+    users = max(50, count // 40)
+    days = 60
+    found: list[Payment] = []
+    while len(found) < count:
+        stream = simulate(SimulatorParams(seed=1, users=users, days=days))
+        found = list(islice((event for event in stream if isinstance(event, Payment)), count))
+        days *= 2
+    return found
