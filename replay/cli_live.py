@@ -18,6 +18,13 @@ from flows.codec import BadRecord, Event
 RatesOption = Annotated[str, typer.Option(help="Requests per second, separated by commas.")]
 
 
+_BENCH_HEAD = "   due/s  done/s   p50 ms   p95 ms   p99 ms  p99.9 ms   max ms  fallback  error   cpu  peak MB"
+_BENCH_ROW = (
+    "{rate_per_s:8.0f}{answered_per_s:8.0f}{p50_ms:9.2f}{p95_ms:9.2f}{p99_ms:9.2f}{p99_9_ms:10.2f}"
+    "{max_ms:9.2f}{fallbacks:10d}{errors:7d}{server_cpu:6.2f}{server_peak_mb:9.0f}"
+)
+
+
 class Drill(StrEnum):
     """What is put to the test."""
 
@@ -50,19 +57,13 @@ def bench(
 
     steps = [float(rate) for rate in rates.split(",")]
     payments = _simulated_payments(payments_needed(steps, seconds, warm_up))
-    out = Console()
 
     def show(row: Row) -> None:
         if not as_json:
-            out.print(
-                f"{row.rate_per_s:>6.0f}/s  p50 {row.p50_ms:>7.2f}  p95 {row.p95_ms:>7.2f}  p99 {row.p99_ms:>7.2f}"
-                f"  p99.9 {row.p99_9_ms:>7.2f}  max {row.max_ms:>7.2f} ms  answered {row.answered_per_s:>7.1f}/s"
-                f"  fallbacks {row.fallbacks}  errors {row.errors}  cpu {row.server_cpu:.2f}"
-                f"  peak {row.server_peak_mb:.0f} MB",
-                highlight=False,
-                soft_wrap=True,
-            )
+            print(_BENCH_ROW.format_map(row.as_dict()), flush=True)
 
+    if not as_json:
+        print(_BENCH_HEAD)
     rows = measure_inline(payments, steps, seconds, warm_up, show)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], indent=2))

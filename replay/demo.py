@@ -43,18 +43,16 @@ def run_demo(console: Console) -> int:
     events = sample_events()
     frauds = {e.transaction_id for e in events if isinstance(e, Outcome) and e.verdict is Verdict.FRAUD}
     console.print("[bold]Tapwatch[/bold]: a server with an empty memory meets its first payments.\n")
-    with tempfile.TemporaryDirectory(prefix="tapwatch-demo-") as folder:
-        with (
-            ServerProcess(Path(folder) / "data") as server,
-            GatewayClient(server.target) as gateway,
-        ):
-            console.print(
-                f"serving gRPC on {server.target}; playing {len(events):,} events of simulated users"
-            )
-            console.print("payments that are not simply approved:\n")
-            seen = _play(events, gateway, frauds, console)
-            _summarise(seen, frauds, console)
-            _explain_one(seen, gateway, console)
+    with (
+        tempfile.TemporaryDirectory(prefix="tapwatch-demo-") as folder,
+        ServerProcess(Path(folder) / "data") as server,
+        GatewayClient(server.target) as gateway,
+    ):
+        console.print(f"serving gRPC on {server.target}; playing {len(events):,} simulated events")
+        console.print("payments that are not simply approved:\n")
+        seen = _play(events, gateway, frauds, console)
+        _summarise(seen, frauds, console)
+        _explain_one(seen, gateway, console)
     payments = sum(isinstance(event, Payment) for event in events)
     return payments - len(seen.decisions)
 
