@@ -6,9 +6,7 @@ metrics are those of :mod:`replay.metrics`. Days and weeks are UTC, weeks start 
 ``score`` caps at 100.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -17,6 +15,7 @@ import numpy as np
 
 from alerting.decision import Action
 from replay.errors import RunError
+from replay.evaluation import Evaluation, Fold, Labels, Policy, Ranking, Week
 from replay.metrics import (
     Flags,
     average_precision,
@@ -32,93 +31,6 @@ EPOCH: Final = date(1970, 1, 1)
 _MONDAY: Final = 4  # day 4 after the epoch, a Thursday, is a Monday
 _FOLD_DAYS: Final = 21
 _CARDS: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How well the scores of some payments rank; shares are ``None`` where they are not defined."""
-
-    payments: int
-    frauds: int
-    roc_auc: float | None
-    average_precision: float | None
-    recall_at_fpr_0_1_percent: float | None
-    recall_at_fpr_1_percent: float | None
-    review_precision: float | None
-    review_recall: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """One test week of the Handbook's protocol."""
-
-    train_start: date
-    test_start: date
-    payments: int
-    frauds: int
-    roc_auc: float | None
-    average_precision: float | None
-    card_precision_100: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the actions stopped, and whom they bothered. Values are minor units by currency."""
-
-    genuine_by_action: dict[str, int]
-    fraud_by_action: dict[str, int]
-    fraud_value: dict[str, int]
-    fraud_value_challenged: dict[str, int]
-    genuine_value_challenged: dict[str, int]
-    good_customers: int
-    good_customers_challenged: int
-
-
-@dataclass(frozen=True, slots=True)
-class Week:
-    """One calendar week."""
-
-    start: date
-    ranking: Ranking
-    policy: Policy
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """What is known of the truth, and how late it came.
-
-    A payment is mature when, by the end of the run, it is older than nine in ten labels were when they came:
-    only then does silence mean much.
-    """
-
-    outcomes: int
-    unmatched_outcomes: int
-    reported_payments: int
-    taken_back: int
-    delay_days_median: float | None
-    delay_days_p90: float | None
-    mature_payments: int
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """All figures of a run."""
-
-    payments: int
-    superseded_decisions: int
-    fallback_decisions: int
-    first_day: date
-    last_day: date
-    review_budget: int
-    labels: Labels
-    ranking: Ranking
-    policy: Policy
-    folds: tuple[Fold, ...]
-    weeks: tuple[Week, ...]
-
-    def as_json(self) -> str:
-        """The figures as one JSON object."""
-        return json.dumps(asdict(self), default=str, indent=2)
 
 
 def evaluate(

@@ -1,12 +1,15 @@
-"""An evaluation as plain text for people."""
+"""The figures of an evaluation, as values, as JSON and as text."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Final
 
 from alerting.decision import Action
 from detectors.money import MINOR_DIGITS, major_units
-from replay.evaluate import Evaluation, Policy, Ranking
 from replay.text_table import format_table
 
-_RANKING = ("payments", "frauds", "AUC", "AP", "R@0.1%", "R@1%", "list P", "list R")
-_POLICY = (
+_RANKING: Final = ("payments", "frauds", "AUC", "AP", "R@0.1%", "R@1%", "list P", "list R")
+_POLICY: Final = (
     "frauds",
     "challenged",
     "fraud value",
@@ -16,11 +19,105 @@ _POLICY = (
     "users",
     "challenged",
 )
-_FOLD = ("train from", "test from", "payments", "frauds", "AUC", "AP", "CP@100")
+_FOLD: Final = ("train from", "test from", "payments", "frauds", "AUC", "AP", "CP@100")
 
 
-def format_evaluation(found: Evaluation) -> str:
-    """The figures as a few short tables."""
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """How well the scores of some payments rank; shares are ``None`` where they are not defined."""
+
+    payments: int
+    frauds: int
+    roc_auc: float | None
+    average_precision: float | None
+    recall_at_fpr_0_1_percent: float | None
+    recall_at_fpr_1_percent: float | None
+    review_precision: float | None
+    review_recall: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One test week of the Handbook's protocol."""
+
+    train_start: date
+    test_start: date
+    payments: int
+    frauds: int
+    roc_auc: float | None
+    average_precision: float | None
+    card_precision_100: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the actions stopped, and whom they bothered. Values are minor units by currency."""
+
+    genuine_by_action: dict[str, int]
+    fraud_by_action: dict[str, int]
+    fraud_value: dict[str, int]
+    fraud_value_challenged: dict[str, int]
+    genuine_value_challenged: dict[str, int]
+    good_customers: int
+    good_customers_challenged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """One calendar week."""
+
+    start: date
+    ranking: Ranking
+    policy: Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is known of the truth, and how late it came.
+
+    A payment is mature when, by the end of the run, it is older than nine in ten labels were when they came:
+    only then does silence mean much.
+    """
+
+    outcomes: int
+    unmatched_outcomes: int
+    reported_payments: int
+    taken_back: int
+    delay_days_median: float | None
+    delay_days_p90: float | None
+    mature_payments: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All figures of a run."""
+
+    payments: int
+    superseded_decisions: int
+    fallback_decisions: int
+    first_day: date
+    last_day: date
+    review_budget: int
+    labels: Labels
+    ranking: Ranking
+    policy: Policy
+    folds: tuple[Fold, ...]
+    weeks: tuple[Week, ...]
+
+    def as_dict(self) -> dict[str, object]:
+        """The figures, ready for JSON: days as ``2018-07-25``."""
+        return asdict(self, dict_factory=_json_ready)
+
+    def as_text(self) -> str:
+        """The figures as a few short tables."""
+        return _format(self)
+
+
+def _json_ready(items: list[tuple[str, object]]) -> dict[str, object]:
+    return {name: str(value) if isinstance(value, date) else value for name, value in items}
+
+
+def _format(found: Evaluation) -> str:
     weeks = [(str(week.start), week.ranking, week.policy) for week in found.weeks]
     weeks.append(("all", found.ranking, found.policy))
     ranking = format_table(("week of", *_RANKING), [(name, *_ranking_row(r)) for name, r, _ in weeks])
