@@ -79,9 +79,8 @@ class EntityProfile:
     def unpack(cls, packed: bytes) -> "EntityProfile":
         """The profile that :meth:`pack` wrote."""
         self = cls.__new__(cls)
-        (version, self.first_s, self.last_s, self.payments, self.users, norms, _) = _ENTITY.unpack_from(
-            packed
-        )
+        header = _ENTITY.unpack_from(packed)
+        version, self.first_s, self.last_s, self.payments, self.users, norms = header
         check_version("entity profile", version, _VERSION)
         end = _ENTITY.size + 4 * norms
         self.norms = array("f", packed[_ENTITY.size : end])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log1p, sqrt
+from math import inf, log1p, sqrt
 from operator import itemgetter
 from typing import Final
 
@@ -47,6 +47,8 @@ _RATE_AGE_D: Final = 7.0
 
 _USED: Final = ("amount_z", "gap_s", "distance_km", "user_count_30d", "user_age_d", "joint_score")
 _read = itemgetter(*map(NAMES.index, _USED))
+_UNKNOWN: Final = (inf, -1.0, -1.0, 0.0, 0.0, 0.0)
+"""What is read of a payment that was never assessed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +91,19 @@ def learn_payment(
     time_zone: str,
     memories: Memories,
 ) -> None:
-    """Teach all norms one payment; ``features`` are those of its assessment."""
+    """Teach all norms one payment; ``features`` are those of its assessment, or empty."""
     if payment.payment_type is PaymentType.REFUND:
         return
     user, population = subjects.user, subjects.population
     time_s = seconds(payment.event_time)
-    amount_z, gap_s, distance, month, age_d, joint = _read(features)
+    amount_z, gap_s, distance, month, age_d, joint = _read(features) if features else _UNKNOWN
     if payment.payment_type not in NO_SPENDING:
         log_amount = safe_log(reference_amount(payment, rates))
         if not -_OUTLIER_Z <= amount_z <= _OUTLIER_Z:
             log_amount = _tame(log_amount, user, population)
         _learn_amounts(payment, subjects, log_amount, memories)
-        subjects.joint.learn(joint_vector(features))
+        if features:
+            subjects.joint.learn(joint_vector(features))
         if joint > 0.0:
             learn(population.norms, JOINT, joint, JOINT_MEMORY)
     hour, weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)

@@ -76,11 +76,12 @@ class Population:
         """The surprise of seeing the detector's ``surprise`` or more, by what it said before."""
         place = surprise * _BINS_PER_UNIT
         index = int(place)
-        if index >= BINS:
-            index = BINS - 1
-        at = detector * BINS + index
         bins = self._bins
-        above = sum(bins[at + 1 : detector * BINS + BINS], bins[at] * (1.0 + index - place))
+        if index >= BINS - 1:
+            above = bins[detector * BINS + BINS - 1]  # it holds what was clipped: no place inside
+        else:
+            at = detector * BINS + index
+            above = sum(bins[at + 1 : detector * BINS + BINS], bins[at] * (1.0 + index - place))
         prior = PRIOR * self._unit
         return -log10((above + prior * 10.0**-surprise) / (self.payments + prior))
 
@@ -88,15 +89,17 @@ class Population:
         """The share of payments with at least this raw score."""
         if raw_score <= 0.0:
             return 1.0
-        place = min(raw_score, MAX_RAW) * _RAW_PER_UNIT
-        index = min(int(place), RAW_BINS - 1)
-        inside = min(1.0, place - index)
+        place = raw_score * _RAW_PER_UNIT
+        index = int(place)
         bins = self._bins
-        at = _RAW_AT + index
-        above = sum(bins[at + 1 :]) + bins[at] * (1.0 - inside)
-        expected = _IDEAL[index] + inside * (_IDEAL[index + 1] - _IDEAL[index])
-        if raw_score > MAX_RAW:
-            expected *= 10.0 ** (MAX_RAW - raw_score)
+        if index >= RAW_BINS - 1:
+            above = bins[-1]  # it holds what was clipped: no place inside
+            expected: float = _IDEAL[-2] * 10.0 ** ((RAW_BINS - 1) / _RAW_PER_UNIT - raw_score)
+        else:
+            inside = place - index
+            at = _RAW_AT + index
+            above = sum(bins[at + 1 :], bins[at] * (1.0 - inside))
+            expected = _IDEAL[index] + inside * (_IDEAL[index + 1] - _IDEAL[index])
         prior = PRIOR * self._unit
         return (above + prior * expected) / (self.payments + prior)
 

@@ -143,12 +143,17 @@ class Scorer:
         """The detectors, in the order of ``detectors.features.SURPRISES``."""
         return self._detectors
 
-    def assess(self, payment: Payment, subjects: Subjects) -> Assessment:
-        """Score the payment; changes nothing."""
+    def measure(self, payment: Payment, subjects: Subjects) -> Context:
+        """What the detectors see of the payment; changes nothing."""
         params = self.params
         context = measure(payment, subjects, params.rates, params.time_zone)
         context.currency = params.reference_currency
-        population, weights, threshold = subjects.population, self._weights, params.report_from
+        return context
+
+    def assess(self, payment: Payment, subjects: Subjects) -> Assessment:
+        """Score the payment; changes nothing."""
+        context = self.measure(payment, subjects)
+        population, weights, threshold = subjects.population, self._weights, self.params.report_from
         surprises = [0.0] * len(self._places)
         found: list[tuple[Evidence, float]] = []
         raw = 0.0
@@ -168,14 +173,19 @@ class Scorer:
         features = values(context, surprises)
         return Assessment(min(100.0, max(0.0, score)), raw, shares, features)
 
-    def observe(self, payment: Payment, subjects: Subjects, assessment: Assessment) -> None:
-        """Count the payment: the facts, whatever was decided."""
+    def observe(self, payment: Payment, subjects: Subjects, assessment: Assessment | None) -> None:
+        """Count the payment: the facts, whatever was decided; ``None`` when it was never assessed."""
         time_s = observe_payment(payment, subjects, self.params.rates)
+        if assessment is None:
+            return
         surprises = assessment.features[_FIRST_SURPRISE:]
         subjects.population.observe(time_s, surprises, assessment.raw_score)
 
     def learn(self, payment: Payment, subjects: Subjects, assessment_features: tuple[float, ...]) -> None:
-        """Teach the norms a payment that was let through; it may be older than what they know."""
+        """Teach the norms a payment that was let through; it may be older than what they know.
+
+        The features are those of its assessment, empty when it was never assessed.
+        """
         params = self.params
         learn_payment(payment, subjects, assessment_features, params.rates, params.time_zone, self._memories)
 

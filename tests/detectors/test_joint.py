@@ -1,0 +1,110 @@
+"""The joint model and its detector."""
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.joint import CHUNK, SIZE, WINDOW, JointModel
+from tests.detectors.builders import World, a_full_payment, a_stream
+
+
+def vectors(count: int, seed: int) -> list[tuple[float, ...]]:
+    chance = Random(seed)
+    return [tuple(chance.betavariate(2, 5) for _ in range(SIZE)) for _ in range(count)]
+
+
+def test_scores_are_zero_until_a_first_full_window() -> None:
+    model = JointModel()
+    seen = vectors(WINDOW, 1)
+    for x in seen[:-1]:
+        model.learn(x)
+    assert model.score(seen[0]) == 0.0
+    model.learn(seen[-1])
+    assert 0.0 < model.score(seen[0]) < 1.0
+
+
+def test_vector_outside_the_crowd_scores_higher() -> None:
+    model = JointModel()
+    for x in vectors(2 * WINDOW, 2):
+        model.learn(x)
+    assert model.score((0.99,) * SIZE) > max(model.score(x) for x in vectors(50, 3))
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2 * WINDOW + 40), st.integers(1, WINDOW + 60), st.lists(st.integers(1, 70), max_size=8))
+def test_stored_and_loaded_at_any_point_it_scores_as_if_never_stopped(
+    before: int, after: int, commits: list[int]
+) -> None:
+    stored: dict[str, bytes] = {}
+    model, stream = JointModel(), iter(vectors(before + after + 5, before))
+    left, steps = before, iter(commits)
+    while left:
+        for _ in range(step := min(left, next(steps, left))):
+            model.learn(next(stream))
+        left -= step
+        stored.update(model.dirty_parts())
+    again = JointModel.load(stored.get)
+    for x in stream:
+        assert again.score(x) == model.score(x)
+        model.learn(x)
+        again.learn(x)
+    assert again.dirty_parts() == model.dirty_parts()
+
+
+def test_only_changed_parts_are_written() -> None:
+    model = JointModel()
+    for x in vectors(CHUNK + 1, 4):
+        model.learn(x)
+    assert [name for name, _ in model.dirty_parts()] == ["tail/0", "tail/1"]
+    model.learn(vectors(1, 5)[0])
+    ((name, packed),) = model.dirty_parts()
+    assert name == "tail/1"
+    assert len(packed) < CHUNK * SIZE * 8
+    assert model.dirty_parts() == []
+
+
+def test_full_window_is_written_as_masses_only() -> None:
+    model = JointModel()
+    for x in vectors(WINDOW, 6):
+        model.learn(x)
+    assert [name for name, _ in model.dirty_parts()] == ["base"]
+
+
+def test_base_of_another_library_version_is_not_used() -> None:
+    model = JointModel()
+    stored: dict[str, bytes] = {}
+    for x in vectors(WINDOW + 3, 7):
+        model.learn(x)
+    stored.update(model.dirty_parts())
+    stored["base"] = stored["base"].replace(b"0.26", b"0.25")
+    again = JointModel.load(stored.get)
+    assert again.score(vectors(1, 8)[0]) == 0.0
+    for x in vectors(3, 9):
+        again.learn(x)
+    stored.update(again.dirty_parts())
+    for x in vectors(WINDOW, 10):
+        again.learn(x)
+    assert again.score(vectors(1, 8)[0]) > 0.0
+
+
+def test_what_is_not_finite_is_not_learned() -> None:
+    model = JointModel()
+    model.learn((float("nan"),) * SIZE)
+    model.learn((float("inf"),) * SIZE)
+    assert model.dirty_parts() == []
+
+
+def test_unusual_combination_is_reported_once_the_model_knows_enough() -> None:
+    world = World()
+    for payment in a_stream(2 * WINDOW):
+        world.pay(payment)
+    odd = a_full_payment(
+        user_id="u-1",
+        amount_minor=5_000_000,
+        event_time=a_stream(2 * WINDOW)[-1].event_time,
+        merchant_id="m-new",
+        device_id="d-new",
+        merchant_country="BR",
+    )
+    assert "JOINT_UNUSUAL" in world.found(odd)
