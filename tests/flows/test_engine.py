@@ -1,0 +1,131 @@
+"""The live engine: a real flow on a thread over a real file."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from alerting.decision import Decision, FallbackCause, Source
+from alerting.engine import Health, PayloadConflictError, UnknownTransactionError
+from alerting.policy import PolicyError
+from detectors.events import Outcome, OutcomeKind, Payment, Verdict
+from flows.engine import Engine, EngineParams
+from flows.policy_file import default_policy_text
+from flows.sqlite_shard import SqliteShard
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PATIENT_S = 60.0
+
+
+def payment(name: str = "t-1", amount_minor: int = 1_000) -> Payment:
+    return Payment(name, "u-1", amount_minor, "EUR", NOON, "m-1")
+
+
+def engine(
+    tmp_path: Path, before_batch: Callable[[int], None] | None = None, policy: str | None = None
+) -> Engine:
+    params = EngineParams(tmp_path / "shard.db", policy or default_policy_text())
+    return Engine(params, now=lambda: NOON, before_batch=before_batch)
+
+
+def decide(running: Engine, of: Payment) -> Decision:
+    return running.submit(of, PATIENT_S).result()
+
+
+def test_answers_survive_a_restart_byte_for_byte(tmp_path: Path) -> None:
+    with engine(tmp_path) as first:
+        answers = [decide(first, payment(f"t-{n}")) for n in range(20)]
+    with engine(tmp_path) as second:
+        assert [second.find_decision("default", f"t-{n}") for n in range(20)] == answers
+        assert [decide(second, payment(f"t-{n}")) for n in range(20)] == answers
+        with pytest.raises(PayloadConflictError):
+            decide(second, payment("t-3", amount_minor=5))
+    shard = SqliteShard(tmp_path / "shard.db")
+    assert shard.end == 21
+    assert shard.position == 21
+    shard.close()
+
+
+def test_a_flow_that_dies_answers_those_who_wait_and_comes_back(tmp_path: Path) -> None:
+    deaths = iter([True])
+
+    def die_once(_payments: int) -> None:
+        if next(deaths, False):
+            raise RuntimeError("planted")
+
+    with engine(tmp_path, die_once) as running:
+        failed = decide(running, payment("t-0"))
+        assert (failed.source, failed.fallback_cause) == (Source.FALLBACK, FallbackCause.FAULT)
+        while running.health() is Health.NOT_SERVING:
+            threading.Event().wait(0.01)
+        after = decide(running, payment("t-1"))
+        assert after.source is Source.ENGINE
+        assert running.restarts == 1
+        # The answer that was given stays the answer, though the log holds the payment too.
+        assert running.find_decision("default", "t-0") == failed
+        assert decide(running, payment("t-0")) == failed
+    with engine(tmp_path) as again:
+        assert again.find_decision("default", "t-0") == failed
+
+
+def test_a_stalled_flow_leaves_the_answer_to_the_fallback(tmp_path: Path) -> None:
+    stall = threading.Event()
+    with engine(tmp_path, lambda _: stall.wait(PATIENT_S) and None) as running:
+        late = running.submit(payment("t-0"), 0.05).result()
+        assert late.fallback_cause is FallbackCause.DEADLINE
+        stall.set()
+        decide(running, payment("t-1"))
+        assert running.health() is Health.DEGRADED
+        assert running.find_decision("default", "t-0") == late
+
+
+def test_an_outcome_is_explained_with_its_decision(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        decision = decide(running, payment())
+        outcome = Outcome("o-1", "t-1", "u-1", OutcomeKind.CHARGEBACK, Verdict.FRAUD, NOON)
+        receipt = running.publish(outcome)
+        assert running.publish(outcome).duplicate
+        assert receipt.log_position == 3
+    with engine(tmp_path) as running:
+        found = running.explain("default", "t-1")
+        assert found.decision == decision
+        assert found.outcomes == (outcome,)
+        assert dict(found.features)["amount"] == 10.0
+        with pytest.raises(UnknownTransactionError):
+            running.explain("default", "t-none")
+
+
+def test_a_changed_policy_acts_from_its_log_position_on_and_after_a_restart(tmp_path: Path) -> None:
+    other = default_policy_text() + "\n# another\n"
+    with engine(tmp_path) as running:
+        before = decide(running, payment("t-0"))
+        running.change_policy(other)
+        after = decide(running, payment("t-1"))
+        assert before.policy_version != after.policy_version
+        with pytest.raises(PolicyError):
+            running.change_policy("label = 3")
+    with engine(tmp_path, policy=other) as running:
+        assert decide(running, payment("t-2")).policy_version == after.policy_version
+    shard = SqliteShard(tmp_path / "shard.db")
+    assert shard.end == 5  # two policies, three payments: the restart logged none
+    shard.close()
+
+
+def test_health_follows_the_engines_life(tmp_path: Path) -> None:
+    running = engine(tmp_path)
+    assert running.health() is Health.STARTING
+    running.start()
+    decide(running, payment())
+    assert running.health() is Health.SERVING
+    running.stop()
+    assert running.health() is Health.NOT_SERVING
+
+
+def test_metrics_count_decisions_and_fallbacks(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        decide(running, payment())
+        text = running.metrics.text().decode()
+    assert 'tapwatch_decisions_total{action="APPROVE",source="ENGINE"} 1.0' in text
+    assert "tapwatch_log_position 2.0" in text

@@ -1,0 +1,372 @@
+"""The shard task: what it answers, what it learns and when, and that nothing but the log decides it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerting.decision import Action, FallbackAnswered, FallbackCause, PolicyActivated, Source
+from detectors.events import (
+    EARLIEST,
+    Channel,
+    Location,
+    Outcome,
+    OutcomeKind,
+    Payment,
+    PaymentType,
+    ThreeDSStatus,
+    Tick,
+    Verdict,
+)
+from detectors.features import NAMES
+from detectors.profile import UserProfile
+from flows import keys
+from flows.codec import Event, decode_decision
+from flows.dataflow import run_flow, run_plain
+from flows.log import LogRecord, MemoryLog, NewRecord, event_key
+from flows.outputs import Decided, Output, TaskFault
+from flows.policy_file import default_policy_text, parse_policy
+from flows.store import MemoryStore
+from flows.task import NoPolicyError, ShardTask
+from geo import Position
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STRICT_FOR_CASINOS = default_policy_text() + """
+[[rules]]
+id = "casino"
+when = "mcc == '7995'"
+action = "STEP_UP"
+"""
+
+
+def policy(text: str = STRICT_FOR_CASINOS) -> PolicyActivated:
+    return PolicyActivated(text, parse_policy(text).version, EARLIEST)
+
+
+def payment(number: int, **changes: object) -> Payment:
+    made = Payment(
+        f"t-{number}",
+        f"u-{number % 3}",
+        1_000 + 37 * (number % 11),
+        "EUR",
+        NOON + timedelta(minutes=7 * number),
+        f"m-{number % 5}",
+        mcc="5411",
+        device_id=f"dev-{number % 3}",
+        card_token=f"card-{number % 3}",
+        channel=Channel.ECOMMERCE,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def outcome(number: int, verdict: Verdict = Verdict.GENUINE, user: str | None = None) -> Outcome:
+    name = user or f"u-{number % 3}"
+    when = NOON + timedelta(days=1, minutes=number)
+    return Outcome(f"o-{number}", f"t-{number}", name, OutcomeKind.ANALYST, verdict, when)
+
+
+def passed_challenge(number: int) -> Outcome:
+    made = outcome(number, Verdict.UNDECIDED)
+    return replace(made, outcome_kind=OutcomeKind.STEP_UP, three_ds_status=ThreeDSStatus.Y)
+
+
+class Shard:
+    """A log and a task over it, both in memory."""
+
+    def __init__(self, events: Sequence[Event] = (), store: MemoryStore | None = None) -> None:
+        self.log = MemoryLog()
+        self.store = store or MemoryStore()
+        self.task = ShardTask(self.store, self.log.find)
+        self.outputs: list[Output] = []
+        self.add(policy(), *events)
+
+    def add(self, *events: Event) -> list[Output]:
+        """Append events and apply those that are new."""
+        before = self.log.end
+        self.log.append([NewRecord.of(event) for event in events])
+        fresh = [o for record in self.log.read(before, 10_000) for o in self.task.apply(record)]
+        self.outputs += fresh
+        return fresh
+
+    def commit(self) -> None:
+        self.store.commit(self.task.changes())
+
+    def user(self, name: str) -> UserProfile:
+        self.commit()
+        raw = self.store.load(keys.user("default", name))
+        return UserProfile() if raw is None else UserProfile.unpack(raw)
+
+
+class ListFeed:
+    def __init__(self, records: Sequence[LogRecord], batch_size: int) -> None:
+        self._records = list(records)
+        self._size = batch_size
+
+    def next_batch(self) -> list[LogRecord]:
+        if not self._records:
+            raise StopIteration
+        batch, self._records = self._records[: self._size], self._records[self._size :]
+        return batch
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.outputs: list[Output] = []
+
+    def take(self, outputs: Sequence[Output]) -> None:
+        self.outputs += outputs
+
+
+def decided(outputs: Sequence[Output]) -> list[Decided]:
+    return [output for output in outputs if isinstance(output, Decided)]
+
+
+def test_each_payment_gets_one_decision_at_its_position() -> None:
+    shard = Shard([payment(0), payment(1)])
+    assert [(d.position, d.decision.transaction_id) for d in decided(shard.outputs)] == [(2, "t-0"), (3, "t-1")]
+    assert [d.decision.log_position for d in decided(shard.outputs)] == [2, 3]
+
+
+def test_a_log_without_a_policy_is_refused() -> None:
+    log = MemoryLog()
+    log.append([NewRecord.of(payment(0))])
+    with pytest.raises(NoPolicyError):
+        ShardTask(MemoryStore(), log.find).apply(log.read(0, 1)[0])
+
+
+def test_a_later_policy_decides_from_its_position_on() -> None:
+    shard = Shard([payment(0, mcc="7995")])
+    mild = policy(default_policy_text())
+    shard.add(replace(mild, event_time=NOON), payment(3, mcc="7995"))
+    first, second = decided(shard.outputs)
+    assert first.decision.rule_ids == ("casino",)
+    assert second.decision.rule_ids == ()
+    assert first.decision.policy_version != second.decision.policy_version
+
+
+def test_an_event_that_no_stage_reads_passes_untouched() -> None:
+    shard = Shard([Tick("x", "BTC", "USD", NOON, 1.0, 1.0, 1.0, 1.0, 1.0)])
+    assert shard.outputs == []
+    assert shard.task.position == 2
+
+
+# Law 5: score, then learn; what was challenged waits.
+
+
+def norms(profile: UserProfile) -> tuple[object, ...]:
+    return (profile.norms.tolist(), profile.seen.tolist(), profile.position_s)
+
+
+def test_a_challenged_payment_is_counted_but_not_learned_until_it_is_cleared() -> None:
+    shard = Shard([payment(0)])
+    learned = norms(shard.user("u-0"))
+    (answer,) = decided(shard.add(payment(3, mcc="7995")))
+    assert answer.decision.action is Action.STEP_UP
+    assert norms(shard.user("u-0")) == learned
+    (after,) = decided(shard.add(payment(6)))
+    counted = dict(zip(NAMES, after.features, strict=True))["user_count_1d"]
+    assert counted == 3.0
+    before_clearing = norms(shard.user("u-0"))
+    shard.add(passed_challenge(3))
+    assert norms(shard.user("u-0")) != before_clearing
+
+
+def test_a_fraud_is_never_learned() -> None:
+    shard = Shard([payment(0), payment(3, mcc="7995")])
+    before = norms(shard.user("u-0"))
+    shard.add(outcome(3, Verdict.FRAUD))
+    assert norms(shard.user("u-0")) == before
+
+
+def test_an_outcome_that_comes_before_its_payment_clears_it_when_it_comes() -> None:
+    early = Shard([payment(0), outcome(3), payment(3, mcc="7995")])
+    late = Shard([payment(0), payment(3, mcc="7995"), outcome(3)])
+    assert norms(early.user("u-0")) == norms(late.user("u-0"))
+    assert early.user("u-0").early_outcomes == 0
+    assert early.store.load(keys.early("default", "t-3")) is None
+
+
+def test_a_repeated_outcome_changes_nothing_more() -> None:
+    shard = Shard([payment(0), payment(3, mcc="7995"), outcome(3)])
+    before = shard.user("u-0").pack()
+    shard.add(replace(outcome(3), outcome_id="o-again"))
+    assert shard.user("u-0").pack() == before
+
+
+def test_a_passed_challenge_resets_the_low_value_counters() -> None:
+    shard = Shard([payment(0), payment(3), payment(6, mcc="7995")])
+    assert shard.user("u-0").since_sca_count == 2
+    shard.add(passed_challenge(6))
+    assert shard.user("u-0").since_sca_count == 0
+    assert shard.user("u-0").since_sca_eur_minor == 0
+
+
+def test_a_refund_is_approved_and_moves_no_amount() -> None:
+    shard = Shard([payment(0)])
+    (answer,) = decided(
+        shard.add(payment(3, payment_type=PaymentType.REFUND, amount_minor=90_000_00))
+    )
+    assert answer.decision.action is Action.APPROVE
+
+
+def test_a_location_is_the_last_known_position_for_travel() -> None:
+    paris, tokyo = Position(48.85, 2.35, 20.0), Position(35.68, 139.69, 20.0)
+    shard = Shard([payment(0), Location("u-0", paris, NOON + timedelta(minutes=20))])
+    (answer,) = decided(shard.add(payment(3, payer_position=tokyo, merchant_position=tokyo, channel=Channel.POS)))
+    assert dict(zip(NAMES, answer.features, strict=True))["speed_kmh"] > 10_000
+
+
+# Fallback answers.
+
+
+def test_a_fallback_for_a_logged_payment_becomes_the_answer_in_force() -> None:
+    shard = Shard([payment(0)])
+    answered = FallbackAnswered(
+        payment(0), Action.STEP_UP, FallbackCause.DEADLINE, "p-then", payment_logged=True
+    )
+    (answer,) = decided(shard.add(answered))
+    decision = answer.decision
+    assert (decision.action, decision.source, decision.fallback_cause) == (
+        Action.STEP_UP,
+        Source.FALLBACK,
+        FallbackCause.DEADLINE,
+    )
+    assert decision.policy_version == "p-then"
+    assert decision.log_position == 0
+
+
+def test_a_payment_that_only_the_fallback_saw_waits_to_be_cleared() -> None:
+    answered = FallbackAnswered(
+        payment(0), Action.APPROVE, FallbackCause.OVERLOAD, "p-then", payment_logged=False
+    )
+    shard = Shard([answered])
+    untouched = norms(shard.user("u-0"))
+    shard.add(outcome(0))
+    assert norms(shard.user("u-0")) != untouched
+
+
+# Faults of ours.
+
+
+class BrokenScorer:
+    """Fails for one user, as a fault of ours would."""
+
+    def __init__(self, scorer: object, user: str) -> None:
+        self._scorer = scorer
+        self._user = user
+
+    def assess(self, event: Payment, subjects: object) -> object:
+        if event.user_id == self._user:
+            raise ZeroDivisionError("planted")
+        return self._scorer.assess(event, subjects)  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._scorer, name)
+
+
+def test_a_fault_in_a_stage_is_answered_by_the_fallback_and_the_stream_goes_on() -> None:
+    shard = Shard()
+    stage = shard.task._payments
+    stage.scorer = BrokenScorer(stage.scorer, "u-1")  # type: ignore[assignment]
+    outputs = shard.add(payment(0), payment(1), payment(2))
+    assert [d.decision.source for d in decided(outputs)] == [Source.ENGINE, Source.FALLBACK, Source.ENGINE]
+    (fault,) = [output for output in outputs if isinstance(output, TaskFault)]
+    assert "planted" in fault.reason
+    assert decided(outputs)[1].decision.fallback_cause is FallbackCause.FAULT
+
+
+# Law 3: a function of the log alone.
+
+
+def stream(count: int) -> list[Event]:
+    events: list[Event] = [policy()]
+    for number in range(count):
+        casino = {"mcc": "7995"} if number % 13 == 4 else {}
+        huge = {"amount_minor": 9_000_000} if number % 29 == 20 else {}
+        events.append(payment(number, **casino, **huge))
+        if number % 17 == 9:
+            events.append(passed_challenge(number - 5))
+        if number % 31 == 7:
+            events.append(outcome(number + 4))
+        if number % 9 == 3:
+            events.append(Location(f"u-{number % 3}", Position(50.0, 4.0, 30.0), events[-1].event_time))
+    return events
+
+
+def logged(events: Sequence[Event]) -> MemoryLog:
+    log = MemoryLog()
+    log.append([NewRecord.of(event) for event in events])
+    return log
+
+
+LOG = logged(stream(700))
+
+
+def straight_run() -> tuple[list[bytes], MemoryStore]:
+    store, kept = MemoryStore(), Kept()
+    task = ShardTask(store, LOG.find)
+    run_plain(ListFeed(LOG.read(0, 10_000), 10_000), task, kept)
+    store.commit(task.changes())
+    return [d.encoded for d in decided(kept.outputs)], store
+
+
+ANSWERS, STATE = straight_run()
+
+
+def persistent(store: MemoryStore) -> dict[str, bytes]:
+    # The joint model's tail is a journal whose chunks on disk depend on when commits came.
+    return {key: value for key, value in store.states.items() if not key.startswith(keys.JOINT + "tail/")}
+
+
+@pytest.mark.parametrize("batch_size", [1, 16, 256])
+def test_the_dataflow_equals_the_plain_runner_at_any_batch_size(batch_size: int) -> None:
+    kept = Kept()
+    run_flow(ListFeed(LOG.read(0, 10_000), batch_size), ShardTask(MemoryStore(), LOG.find), kept)
+    assert [d.encoded for d in decided(kept.outputs)] == ANSWERS
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    cuts=st.lists(st.integers(1, LOG.end - 1), max_size=6).map(sorted),
+    lost=st.integers(0, 60),
+    cached=st.sampled_from([2, 7, 200_000]),
+)
+def test_stopped_and_resumed_equals_uninterrupted(cuts: list[int], lost: int, cached: int) -> None:
+    """At each cut the task dies; what it did since the last commit is done again by the next one."""
+    store = MemoryStore()
+    answers: dict[int, bytes] = {}
+    for end in [*cuts, LOG.end]:
+        task = ShardTask(store, LOG.find, cached_objects=cached)
+        records = LOG.read(task.position, max(0, end - task.position))
+        for number, record in enumerate(records):
+            for answer in decided(task.apply(record)):
+                assert answers.setdefault(answer.position, answer.encoded) == answer.encoded
+            last = end == LOG.end and number == len(records) - 1
+            if last or (number % 40 == 39 and number < len(records) - lost):
+                store.commit(task.changes())
+    assert [answers[position] for position in sorted(answers)] == ANSWERS
+    assert persistent(store) == persistent(STATE)
+
+
+def test_the_ledger_holds_each_decision_with_its_features_and_outcomes() -> None:
+    shard = Shard([payment(0), outcome(0)])
+    shard.commit()
+    row = shard.store.ledger_row(2)
+    assert row is not None
+    assert decode_decision(row.decision) == decided(shard.outputs)[0].decision
+    assert len(row.features) == 4 * len(NAMES)
+    assert shard.store.outcome_positions(event_key("payment/default/t-0")) == [3]
+
+
+def test_no_label_acts_before_its_position() -> None:
+    """Look-ahead guard: decisions before an outcome are the same whether the outcome follows or not."""
+    events = stream(120)
+    labelled = [*events[:60], *(outcome(n, Verdict.FRAUD) for n in range(40)), *events[60:]]
+    shard, plain = Shard(labelled[1:]), Shard(events[1:])
+    before = [d.encoded for d in decided(shard.outputs) if d.position <= 60]
+    assert before == [d.encoded for d in decided(plain.outputs) if d.position <= 60]
+
+
