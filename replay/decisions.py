@@ -204,12 +204,19 @@ def read_batches(path: Path, columns: list[str], size: int = ROW_GROUP) -> Itera
     RunError
         When the file is missing, damaged or lacks a column.
     """
+    with open_table(path, columns) as file:
+        yield from (batch.select(columns) for batch in file.iter_batches(size, columns=columns))
+
+
+@contextmanager
+def open_table(path: Path, columns: list[str]) -> Iterator[pq.ParquetFile]:
+    """A run's file that has these columns; what goes wrong while it is open becomes a :class:`RunError`."""
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             missing = [name for name in columns if name not in file.schema_arrow.names]
             if missing:
                 raise RunError(f"{path}: lacks the columns {', '.join(missing)}")
-            yield from (batch.select(columns) for batch in file.iter_batches(size, columns=columns))
+            yield file
     except FileNotFoundError as error:
         raise RunError(f"{path}: is missing; needed: the folder of a run") from error
     except (pa.ArrowException, OSError) as error:

@@ -2,29 +2,33 @@
 
 Decisions are matched by tenant and transaction id; where a transaction has several rows, the first goes with
 the first and so on. As long as both files have the same transactions in the same order, one block of rows of
-each is held at a time. From the block where their order parts, the rest of both is held in memory.
+each is held at a time. From the block where their order parts, the ids of the rest are held, and as many rows
+as lie between the places of one block's rows in the other file.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
 import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
 from numpy.typing import NDArray
 
 from alerting.decision import Decision
 from replay.column_compare import differs
 from replay.columns import schema_of
-from replay.decisions import DECISIONS_FILE, read_batches
+from replay.decisions import DECISIONS_FILE, open_table, read_batches
 from replay.diff_report import Difference, DiffReport, ScoreShift
 
-COMPARED: Final[tuple[str, ...]] = tuple(schema_of(Decision).names)
+COMPARED: Final[list[str]] = schema_of(Decision).names
 _BLOCK: Final = 16_384
 _EXAMPLES: Final = 10
+_Numbers = NDArray[np.int64]
+_Flags = NDArray[np.bool_]
 
 
 def diff_runs(a: Path, b: Path) -> DiffReport:
@@ -36,75 +40,100 @@ def diff_runs(a: Path, b: Path) -> DiffReport:
         When a file is missing or damaged.
     """
     comparison = _Comparison()
-    rest_a, rest_b = _compare_in_step(comparison, _blocks(a), _blocks(b))
-    _compare_rest(comparison, rest_a, _hold(rest_b))
+    path_a, path_b = a / DECISIONS_FILE, b / DECISIONS_FILE
+    done = _compare_in_step(comparison, path_a, path_b)
+    places = _match(_ids_from(path_a, done), _ids_from(path_b, done))
+    if len(places.of_a):
+        _compare_rest(comparison, path_a, path_b, done, places)
+    _add_alone(comparison, path_b, done, places.alone_in_b)
     return comparison.finish()
 
 
-def _blocks(folder: Path) -> Iterator[pa.RecordBatch]:
-    return read_batches(folder / DECISIONS_FILE, list(COMPARED), _BLOCK)
-
-
-def _compare_in_step(
-    comparison: "_Comparison", a: Iterator[pa.RecordBatch], b: Iterator[pa.RecordBatch]
-) -> tuple[Iterator[pa.RecordBatch], Iterator[pa.RecordBatch]]:
-    """Compare as long as both have the same ids in the same order; what is left of both."""
+def _compare_in_step(comparison: "_Comparison", path_a: Path, path_b: Path) -> int:
+    """Compare as long as both have the same ids in the same order; the number of rows compared."""
+    a, b = read_batches(path_a, COMPARED, _BLOCK), read_batches(path_b, COMPARED, _BLOCK)
     block_a, block_b = next(a, None), next(b, None)
+    done = 0
     while block_a is not None and block_b is not None:
         length = min(block_a.num_rows, block_b.num_rows)
         head_a, head_b = block_a.slice(0, length), block_b.slice(0, length)
         if not _ids(head_a).equals(_ids(head_b)):
             break
         comparison.add(head_a, head_b)
+        done += length
         block_a, block_b = block_a.slice(length), block_b.slice(length)
         block_a = block_a if block_a.num_rows else next(a, None)
         block_b = block_b if block_b.num_rows else next(b, None)
-    return _with_head(block_a, a), _with_head(block_b, b)
+    return done
 
 
-def _with_head(head: pa.RecordBatch | None, tail: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    return tail if head is None else chain([head], tail)
-
-
-def _hold(blocks: Iterator[pa.RecordBatch]) -> pa.Table | None:
-    held = list(blocks)
-    return pa.Table.from_batches(held) if held else None
-
-
-def _ids(rows: pa.RecordBatch | pa.Table) -> pa.Array:
+def _ids(rows: pa.RecordBatch) -> pa.Array:
     """Tenant and transaction id in one text; neither can hold a zero byte."""
     return pc.binary_join_element_wise(rows["tenant"], rows["transaction_id"], "\x00")
 
 
-def _compare_rest(comparison: "_Comparison", a: Iterator[pa.RecordBatch], held_b: pa.Table | None) -> None:
-    held_a = _hold(a)
-    if held_a is None or held_b is None:
-        _add_alone(comparison, held_a, held_b)
-        return
-    ids_a, ids_b = _distinct(_ids(held_a).combine_chunks()), _distinct(_ids(held_b).combine_chunks())
-    place = pc.index_in(ids_a, value_set=ids_b)
-    matched = place.is_valid()
-    place_b = place.drop_null().to_numpy()
-    alone_b = np.ones(held_b.num_rows, np.bool_)
-    alone_b[place_b] = False
-    _add_alone(comparison, held_a.filter(pc.invert(matched)), held_b.filter(pa.array(alone_b)))
-    if len(place_b):
-        behind = np.maximum.accumulate(place_b)
-        comparison.report.moved += int(np.count_nonzero(place_b < behind))
-    common_a, common_b = held_a.filter(matched), held_b.take(pa.array(place_b))
-    for start in range(0, len(place_b), _BLOCK):
-        comparison.add(_block(common_a, start), _block(common_b, start))
+def _ids_from(path: Path, start: int) -> pa.Array:
+    blocks = [_ids(block) for _, block in _blocks_from(path, start, ["tenant", "transaction_id"])]
+    return _distinct(pa.chunked_array(blocks, pa.string()).combine_chunks())
 
 
-def _add_alone(comparison: "_Comparison", a: pa.Table | None, b: pa.Table | None) -> None:
-    if a is not None:
-        comparison.add_alone(a, in_a=True)
-    if b is not None:
-        comparison.add_alone(b, in_a=False)
+def _blocks_from(path: Path, start: int, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """The rows from ``start`` on in blocks, each with the number of rows between ``start`` and itself."""
+    at = -start
+    for block in read_batches(path, columns, _BLOCK):
+        if at + block.num_rows > 0:
+            yield max(at, 0), block.slice(max(-at, 0))
+        at += block.num_rows
 
 
-def _block(table: pa.Table, start: int) -> pa.RecordBatch:
-    return table.slice(start, _BLOCK).combine_chunks().to_batches()[0]
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """For each row of A its row in B, or -1; and whether a row of B has none in A."""
+
+    of_a: _Numbers
+    alone_in_b: _Flags
+
+
+def _match(ids_a: pa.Array, ids_b: pa.Array) -> _Places:
+    of_a = np.asarray(pc.index_in(ids_a, value_set=ids_b).fill_null(-1).to_numpy(), np.int64)
+    alone = np.ones(len(ids_b), np.bool_)
+    alone[of_a[of_a >= 0]] = False
+    return _Places(of_a, alone)
+
+
+def _compare_rest(comparison: "_Comparison", path_a: Path, path_b: Path, start: int, places: _Places) -> None:
+    common = places.of_a[places.of_a >= 0]
+    comparison.report.moved = int(np.count_nonzero(common < np.maximum.accumulate(common)))
+    with open_table(path_b, COMPARED) as file:
+        rows_of_b = _RowReader(file)
+        for at, block in _blocks_from(path_a, start, COMPARED):
+            wanted = places.of_a[at : at + block.num_rows]
+            comparison.add_alone(block.filter(pa.array(wanted < 0)), in_a=True)
+            if (wanted >= 0).any():
+                found = rows_of_b.take(start + wanted[wanted >= 0])
+                comparison.add(block.filter(pa.array(wanted >= 0)), found)
+
+
+def _add_alone(comparison: "_Comparison", path: Path, start: int, alone: _Flags) -> None:
+    if alone.any():
+        for at, block in _blocks_from(path, start, COMPARED):
+            comparison.add_alone(block.filter(pa.array(alone[at : at + block.num_rows])), in_a=False)
+
+
+class _RowReader:
+    """Rows of a file by their numbers; reads only the row groups that hold them."""
+
+    def __init__(self, file: pq.ParquetFile) -> None:
+        self._file = file
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        self._ends = np.cumsum(counts)
+
+    def take(self, rows: _Numbers) -> pa.RecordBatch:
+        """The rows in the order of their numbers given."""
+        first, last = np.searchsorted(self._ends, [rows.min(), rows.max()], side="right").tolist()
+        table = self._file.read_row_groups(range(first, last + 1), columns=COMPARED).select(COMPARED)
+        before = int(self._ends[first - 1]) if first else 0
+        return table.take(pa.array(rows - before)).combine_chunks().to_batches()[0]
 
 
 def _distinct(ids: pa.Array) -> pa.Array:
@@ -137,30 +166,31 @@ class _Comparison:
         changed = np.logical_or.reduce(list(found.values()))
         if not changed.any():
             return
-        report.changed += int(changed.sum())
         self._fields.update({name: int(flags.sum()) for name, flags in found.items() if flags.any()})
         flipped = np.flatnonzero(found["action"])
         flips = zip(*(side["action"].take(pa.array(flipped)).to_pylist() for side in (a, b)), strict=True)
         self._flips.update(f"{before} -> {after}" for before, after in flips)
         _shift(report.score, a["score"], b["score"], found["score"])
         _shift(report.raw_score, a["raw_score"], b["raw_score"], found["raw_score"])
-        wanted = max(0, _EXAMPLES - len(self._differences))
+        wanted = max(0, _EXAMPLES - report.changed)
         for row in np.flatnonzero(changed)[:wanted].tolist():
             names = [name for name in COMPARED if found[name][row]]
             self._differences.append(_difference(a.slice(row, 1), b.slice(row, 1), names))
+        report.changed += int(changed.sum())
 
-    def add_alone(self, rows: pa.Table, in_a: bool) -> None:
+    def add_alone(self, rows: pa.RecordBatch, in_a: bool) -> None:
         """Count rows that only one run has."""
         report = self.report
+        known = report.only_a if in_a else report.only_b
+        for row in range(min(rows.num_rows, _EXAMPLES - known)):
+            one = rows.slice(row, 1)
+            self._differences.append(_difference(one if in_a else None, None if in_a else one, []))
         if in_a:
             report.rows_a += rows.num_rows
             report.only_a += rows.num_rows
         else:
             report.rows_b += rows.num_rows
             report.only_b += rows.num_rows
-        for start in range(min(_EXAMPLES, rows.num_rows)):
-            row = _block(rows.slice(start, 1), 0)
-            self._differences.append(_difference(row if in_a else None, None if in_a else row, []))
 
     def finish(self) -> DiffReport:
         """The report, with the means worked out and the earliest differences picked."""
