@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from alerting.decision import Action, Decision
 from replay.diff import diff_runs
 from replay.diff_report import DiffReport
+from replay.diff_text import format_diff
 from replay.errors import RunError
 from tests.replay.runs_made import REASON, a_decision, a_fallback, a_run
 
@@ -24,13 +25,13 @@ def diff_of(folder: Path, a: list[Decision], b: list[Decision]) -> DiffReport:
 def test_equal_runs_are_identical(tmp_path: Path) -> None:
     made = [a_decision(number) for number in range(40)]
     report = diff_of(tmp_path, made, made)
-    assert report.same
-    assert report.as_text() == "The runs are identical: 40 decisions."
-    assert json.loads(json.dumps(report.as_dict()))["same"] is True
+    assert report.identical
+    assert format_diff(report) == "The runs are identical: 40 decisions."
+    assert json.loads(report.as_json())["identical"] is True
 
 
 def test_runs_without_decisions_are_identical(tmp_path: Path) -> None:
-    assert diff_of(tmp_path, [], []).same
+    assert diff_of(tmp_path, [], []).identical
 
 
 @pytest.mark.parametrize(
@@ -73,7 +74,7 @@ def test_flips_and_shifts_are_added_up_by_kind(tmp_path: Path) -> None:
     assert report.score.mean == pytest.approx((80 + 70 - 10) / 3)
     assert report.score.mean_absolute == pytest.approx(160 / 3)
     assert report.raw_score.count == 0
-    text = report.as_text()
+    text = format_diff(report)
     assert "APPROVE -> DECLINE          2" in text
     assert "score: 10.0 -> 90.0" in text
 
@@ -85,7 +86,7 @@ def test_rows_that_only_one_run_has_are_counted_and_the_earliest_comes_first(tmp
     assert (report.rows_a, report.rows_b) == (20, 24)
     assert report.first is not None
     assert (report.first.log_position_a, report.first.log_position_b) == (4, None)
-    assert "log position 4 in A, none in B" in report.as_text()
+    assert "log position 4 in A, none in B" in format_diff(report)
 
 
 def test_a_run_against_nothing_has_all_rows_alone(tmp_path: Path) -> None:
@@ -99,12 +100,12 @@ def test_a_changed_order_is_told_from_changed_decisions(tmp_path: Path) -> None:
     rows = [a_decision(number) for number in range(10)]
     report = diff_of(tmp_path, rows, [*rows[:3], rows[4], rows[3], *rows[5:]])
     assert (report.moved, report.changed, report.only_a, report.only_b) == (1, 0, 0, 0)
-    assert not report.same
+    assert not report.identical
 
 
 def test_a_fallback_row_is_matched_with_the_second_row_of_its_transaction(tmp_path: Path) -> None:
     rows = [a_decision(1), a_decision(2), a_fallback(1, 3)]
-    assert diff_of(tmp_path / "x", rows, rows).same
+    assert diff_of(tmp_path / "x", rows, rows).identical
     assert diff_of(tmp_path / "y", rows, rows[:2]).only_a == 1
     late = [rows[0], rows[2], rows[1]]
     assert (diff_of(tmp_path / "z", rows, late).moved, diff_of(tmp_path / "w", rows, late).changed) == (1, 0)

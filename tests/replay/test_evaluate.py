@@ -12,6 +12,7 @@ from detectors.events import OutcomeKind, PaymentType, Verdict
 from replay.decisions import DecisionWriter
 from replay.errors import RunError
 from replay.evaluate import evaluate
+from replay.evaluation_text import format_evaluation
 from replay.scored_run import load_run
 from tests.replay.runs_made import (
     MONDAY,
@@ -166,16 +167,16 @@ def test_a_run_without_labels_still_counts(tmp_path: Path) -> None:
     found = evaluate(a_run(tmp_path, [a_decision(n) for n in range(3)]))
     assert (found.payments, found.ranking.frauds, found.ranking.roc_auc) == (3, 0, None)
     assert (found.labels.delay_days_median, found.labels.mature_payments, found.folds) == (None, 0, ())
-    assert "payments decided" in found.as_text()
+    assert "payments decided" in format_evaluation(found)
 
 
 def test_the_figures_come_as_text_and_as_json(tmp_path: Path) -> None:
     found = evaluate(daily_run(tmp_path, 28))
-    text = found.as_text()
+    text = format_evaluation(found)
     assert "2026-03-09" in text
     assert "EUR 40.00" in text
     assert "CP@100" in text
-    figures = json.loads(json.dumps(found.as_dict()))
+    figures = json.loads(found.as_json())
     assert figures["ranking"]["roc_auc"] == 1.0
     assert figures["weeks"][0]["start"] == "2026-03-02"
 
