@@ -58,7 +58,7 @@ class ServerProcess:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            code = self._process.wait()
+            code = self._end(signal.SIGTERM)
             raise ServerStartError(f"the server ended with code {code}; see {log.name}")
         said = json.loads(line)
         self.port, self.operator_port = said["port"], said["operator_port"]
