@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf, log1p, sqrt
+from math import inf, log1p
 from operator import itemgetter
 from typing import Final
 
@@ -22,28 +22,21 @@ from detectors.features import (
 )
 from detectors.level import user_level
 from detectors.moments import learn, learn_amount
-from detectors.population import AMOUNT as ALL_AMOUNT
-from detectors.population import CATEGORY_WITHIN, JOINT, RATE, WITHIN, Population
-from detectors.population import DISTANCE as ALL_DISTANCE
-from detectors.population import NEW as ALL_NEW
-from detectors.population import RHYTHM as ALL_RHYTHM
+from detectors.population import LEARNED, Population
+from detectors.population_learning import teach_population
 from detectors.profile import AMOUNT, DISTANCE, GAP, NEW, RHYTHM, EntityProfile, UserProfile
 from detectors.rhythm_state import learn_rhythm
 from detectors.subjects import Subjects
 from detectors.tokens import token
 from geo import Position, distance_km
 
-POPULATION_MEMORY: Final = 50_000.0
 CATEGORY_MEMORY: Final = 5_000.0
-JOINT_MEMORY: Final = 2_000.0
-"""Short: the scale of the joint score moves with every window of the trees."""
 _GAP_MEMORY: Final = 60.0
 _HOME_MEMORY: Final = 50.0
+_SAMPLE: Final = 4.0
+_SAMPLE_FROM: Final = 2_048.0
 _OUTLIER_Z: Final = 3.0
 """Amounts further out than this are learned as if they were there: one slip must not widen a level."""
-_KNOWN: Final = 3.0
-"""Payments after which a user's own statistics say something about users in general."""
-_RATE_AGE_D: Final = 7.0
 
 _USED: Final = ("amount_z", "gap_s", "distance_km", "user_count_30d", "user_age_d", "joint_score")
 _read = itemgetter(*map(NAMES.index, _USED))
@@ -94,29 +87,30 @@ def learn_payment(
     """Teach all norms one payment; ``features`` are those of its assessment, or empty."""
     if payment.payment_type is PaymentType.REFUND:
         return
-    user, population = subjects.user, subjects.population
-    time_s = seconds(payment.event_time)
-    amount_z, gap_s, distance, month, age_d, joint = _read(features) if features else _UNKNOWN
+    user, time_s = subjects.user, seconds(payment.event_time)
+    amount_z, gap_s, distance, _, _, joint = read = _read(features) if features else _UNKNOWN
+    log_amount = None
     if payment.payment_type not in NO_SPENDING:
         log_amount = safe_log(reference_amount(payment, rates))
         if not -_OUTLIER_Z <= amount_z <= _OUTLIER_Z:
-            log_amount = _tame(log_amount, user, population)
-        _learn_amounts(payment, subjects, log_amount, memories)
-        if features:
-            subjects.joint.learn(joint_vector(features))
-        if joint > 0.0:
-            learn(population.norms, JOINT, joint, JOINT_MEMORY)
+            log_amount = _tame(log_amount, user, subjects.population)
     hour, weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
+    position = place_of_payer(payment)
+    if position is not None and distance < 0.0 and (home := user.home) is not None:
+        distance = distance_km(home, position)
+    sampled = _is_sampled(subjects.population)
+    if sampled:
+        teach_population(payment, user, subjects.population, log_amount, (hour, weekday), distance, read)
+    if log_amount is not None:
+        _learn_amounts(payment, subjects, log_amount, memories)
+        if features and (sampled or joint <= 0.0):
+            subjects.joint.learn(joint_vector(features))
     learn_rhythm(user.norms, RHYTHM, hour, weekday, memories.rhythm)
-    learn_rhythm(population.norms, ALL_RHYTHM, hour, weekday, POPULATION_MEMORY)
-    _learn_novelty(payment, user, population, memories.novelty)
+    _learn_novelty(payment, user, memories.novelty)
     if gap_s >= 0.0:
         learn(user.norms, GAP, log1p(gap_s), _GAP_MEMORY)
-    if age_d >= _RATE_AGE_D:
-        _learn_rate(population, month / ((age_d if age_d < 30.0 else 30.0) * 86_400.0))
-    position = place_of_payer(payment)
     if position is not None:
-        _learn_place(position, time_s, distance, user, population, memories.distance)
+        _learn_place(position, time_s, distance, user, memories.distance)
 
 
 def learn_location(location: Location, user: UserProfile, max_accuracy_m: float) -> None:
@@ -139,61 +133,40 @@ def _tame(log_amount: float, user: UserProfile, population: Population) -> float
     return min(max(log_amount, level - _OUTLIER_Z * spread), level + _OUTLIER_Z * spread)
 
 
+def _is_sampled(population: Population) -> bool:
+    """Whether the population and the joint model learn this payment: at first all, later one in four.
+
+    What is normal for all users moves slowly, so a sample tells as much and costs a quarter.
+    """
+    learned = population.norms[LEARNED] + 1.0
+    population.norms[LEARNED] = learned
+    return learned < _SAMPLE_FROM or learned % _SAMPLE == 0.0
+
+
 def _learn_amounts(payment: Payment, subjects: Subjects, log_amount: float, memories: Memories) -> None:
-    user, shared = subjects.user, subjects.population.norms
-    own = user.norms
-    n = own[AMOUNT]
-    if n >= _KNOWN:
-        # A deviation from a mean of n values is wider by 1 + 1/n.
-        learn(shared, WITHIN, (log_amount - own[AMOUNT + 1]) / sqrt(1.0 + 1.0 / n), POPULATION_MEMORY)
-    learn_amount(own, AMOUNT, log_amount, memories.amount)
-    learn(shared, ALL_AMOUNT, log_amount, POPULATION_MEMORY)
+    learn_amount(subjects.user.norms, AMOUNT, log_amount, memories.amount)
     subjects.merchant.learn_amount(log_amount, memories.merchant)
     if subjects.category is not None:
         subjects.category.learn_amount(log_amount, CATEGORY_MEMORY)
     key = category_key(payment)
     if key:
-        at = user.category(key)
-        n = own[at] if at else 0.0
-        if n >= _KNOWN:
-            off = (log_amount - own[at + 1]) / sqrt(1.0 + 1.0 / n)
-            learn(shared, CATEGORY_WITHIN, off, POPULATION_MEMORY)
-        user.learn_category(key, log_amount, memories.category)
+        subjects.user.learn_category(key, log_amount, memories.category)
 
 
-def _learn_novelty(payment: Payment, user: UserProfile, population: Population, memory: float) -> None:
-    own, shared = user.norms, population.norms
-    at, all_at = NEW, ALL_NEW
+def _learn_novelty(payment: Payment, user: UserProfile, memory: float) -> None:
+    norms, at = user.norms, NEW
     for name in tokens(payment):
         if name:
-            new = 1.0 if user.saw(name) else 0.0
-            n = own[at]
-            if n >= _KNOWN:
-                many = shared[all_at] + 1.0 if shared[all_at] < POPULATION_MEMORY else POPULATION_MEMORY
-                shared[all_at] = many
-                shared[all_at + 1] += (new - shared[all_at + 1]) / many
+            n = norms[at]
             n = n + 1.0 if n < memory else memory
-            own[at] = n
-            own[at + 1] += (new - own[at + 1]) / n
+            norms[at] = n
+            share = norms[at + 1]
+            norms[at + 1] = share + (1.0 - share) / n if user.saw(name) else share - share / n
         at += 2
-        all_at += 2
 
 
-def _learn_rate(population: Population, rate: float) -> None:
-    shared = population.norms
-    n = shared[RATE] + 1.0 if shared[RATE] < POPULATION_MEMORY else POPULATION_MEMORY
-    shared[RATE] = n
-    shared[RATE + 1] += (rate - shared[RATE + 1]) / n
-
-
-def _learn_place(
-    position: Position, time_s: int, distance: float, user: UserProfile, population: Population, memory: float
-) -> None:
-    if distance < 0.0 and (home := user.home) is not None:
-        distance = distance_km(home, position)
+def _learn_place(position: Position, time_s: int, distance: float, user: UserProfile, memory: float) -> None:
     if distance >= 0.0:
-        log_distance = log1p(distance)
-        learn(user.norms, DISTANCE, log_distance, memory)
-        learn(population.norms, ALL_DISTANCE, log_distance, POPULATION_MEMORY)
+        learn(user.norms, DISTANCE, log1p(distance), memory)
     user.learn_home(position, distance, _HOME_MEMORY)
     user.move(position, time_s, position.accuracy_m or 0.0)

@@ -69,8 +69,8 @@ class PaceDetector:
             if before <= 0.0:
                 continue
             expected = _expected(counts, window, rates)
-            if before <= expected:
-                continue
+            if before <= 2.0 * expected:
+                continue  # never reaches REPORT_FROM
             surprise = count_surprise(before, expected, evenness)
             if surprise > best:
                 best, found, usual = surprise, window, expected

@@ -10,7 +10,7 @@ from math import exp, log, log10
 from typing import Final
 
 from detectors.rhythm_state import RHYTHM_SIZE, new_rhythm
-from detectors.tails import MAX_SURPRISE
+from detectors.tails import MAX_SURPRISE, REPORT_FROM
 
 # Places in Population.norms: count, mean, variance each, unless named otherwise.
 AMOUNT: Final = 0
@@ -19,7 +19,8 @@ DISTANCE: Final = 6
 CATEGORY_WITHIN: Final = 9  # deviation from the level expected in the category
 RATE: Final = 12  # payments of a user per second: count, mean
 JOINT: Final = 14  # score of the joint model
-NEW: Final = 17  # per kind: count, share that was new
+LEARNED: Final = 17  # payments that were let through
+NEW: Final = 18  # per kind: count, share that was new
 RHYTHM: Final = NEW + 12
 NORMS: Final = RHYTHM + RHYTHM_SIZE
 
@@ -155,16 +156,16 @@ class Population:
 
 
 def _ideal_tail(raw_score: float) -> float:
-    """The tail of a sum over six independent, ideal detectors of their surprise beyond half a digit.
+    """The tail of the raw score that eight independent, ideal detectors of weight 1 would give.
 
-    Each exceeds half a digit with probability ``10**-0.5``, and by an exponential amount; so the sum is a
-    binomial mixture of Erlang variables.
+    Each reports with probability ``10**-REPORT_FROM`` and then adds its surprise beyond half a digit: a
+    fixed part and an exponential one. So the sum is a binomial mixture of shifted Erlang variables.
     """
-    detectors, chance = 6, 10.0**-0.5
-    y = raw_score * log(10.0)
+    detectors, chance, fixed = 8, 10.0**-REPORT_FROM, REPORT_FROM - 0.5
     tail, ways = 0.0, 1.0
     for crying in range(1, detectors + 1):
         ways *= (detectors - crying + 1) / crying
+        y = max(0.0, raw_score - crying * fixed) * log(10.0)
         term = erlang = exp(-y)
         for k in range(1, crying):
             term *= y / k

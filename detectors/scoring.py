@@ -77,7 +77,7 @@ class ModelParams:
     time_zone
         The local time of users who did not set one.
     report_from
-        Calibrated surprise below this adds nothing to the raw score: about one payment in three has it.
+        Only calibrated surprise beyond this adds to the raw score: one payment in three is as unusual.
     max_accuracy_m
         Positions less accurate than this are not kept as the last known one.
     """

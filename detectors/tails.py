@@ -7,8 +7,8 @@ from math import erfc, log, log10, sqrt
 from typing import Final
 
 MAX_SURPRISE: Final = 6.0
-REPORT_FROM: Final = 0.5
-"""Below this, one payment in three is as unusual: a detector reports nothing."""
+REPORT_FROM: Final = 1.0
+"""Below this, one payment in ten is as unusual: a detector reports nothing."""
 
 _LN10 = log(10.0)
 _STEPS = 64

@@ -53,7 +53,7 @@ def test_tail_falls_smoothly_and_stays_above_zero() -> None:
         population.observe(START_S + number, SILENT, (number * 7919 % 2_000) / 250.0)
     tails = [population.tail(step / 37) for step in range(900)]
     assert all(a >= b > 0.0 for a, b in pairwise(tails))
-    assert max(a - b for a, b in pairwise(tails)) < 0.02
+    assert max(a - b for a, b in pairwise(tails[1:])) < 0.02  # a score of 0 is a step of its own
 
 
 def test_clipped_surprises_are_counted_as_a_whole() -> None:
