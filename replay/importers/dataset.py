@@ -1,7 +1,7 @@
 """From a data set's folder to an event stream file."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -32,13 +32,6 @@ class ImportSummary:
     users: int
     first_time: datetime | None
     last_time: datetime | None
-
-    def as_dict(self) -> dict[str, object]:
-        """The summary, ready for JSON."""
-        values = asdict(self)
-        for name in ("first_time", "last_time"):
-            values[name] = values[name] and values[name].isoformat()
-        return values
 
 
 def import_dataset(

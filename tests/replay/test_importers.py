@@ -186,7 +186,6 @@ def test_an_import_writes_a_stream_and_counts(suffix: str, tmp_path: Path) -> No
     summary = import_dataset("fdh", tmp_path, out, WEEK, lambda *at: seen.append(at))
     assert (summary.payments, summary.outcomes, summary.users) == (2, 1, 2)
     assert summary.first_time == summary.last_time == START.replace(tzinfo=UTC)
-    assert summary.as_dict()["first_time"] == "2018-04-01T00:00:31+00:00"
     assert seen == [(2, 2)]
     records = list(read_stream(out))
     assert len(records) == 3
