@@ -82,8 +82,7 @@ class PaceDetector:
     def _sum(self, context: Context, rates: tuple[float, int, float]) -> Evidence | None:
         counts, sums = context.user_counts, context.user_sums
         spread = context.spread if context.spread < _MAX_SPREAD else _MAX_SPREAD
-        square = exp(spread * spread)
-        mean = exp(context.level) * sqrt(square)
+        mean = exp(context.level + 0.5 * spread * spread)
         best, found, high = REPORT_FROM, -1, 0.0
         for window in _SUMMED:
             if counts[window] <= 1.0:
@@ -92,7 +91,7 @@ class PaceDetector:
             over = sums[window] - mean * payments
             if over <= 0.0:
                 continue
-            deviation = mean * sqrt(payments * square)
+            deviation = mean * sqrt(payments) * exp(0.5 * spread * spread)
             surprise = high_surprise(over / deviation)
             if surprise > best:
                 best, found, high = surprise, window, mean * payments + 1.645 * deviation

@@ -13,6 +13,7 @@ from detectors.tails import REPORT_FROM, chance_surprise
 
 _TOTAL: Final = RHYTHM + TOTAL
 _UNIT: Final = RHYTHM + UNIT
+_REPORTED: Final = 10.0**-REPORT_FROM
 _ALL_TOTAL: Final = ALL_RHYTHM + TOTAL
 _ALL_UNIT: Final = ALL_RHYTHM + UNIT
 
@@ -67,10 +68,11 @@ class RhythmDetector:
             + even / DAYS
         )
         rare_hour = rare_day = 0.0
+        # What alone is more than the reported share, or more than an even one, needs no closer look.
         if at_hour * HOURS < whole:
             tail = _rarer(own, shared, 0, HOURS, at_hour, scales, even / HOURS)
             rare_hour = chance_surprise(tail / whole)
-        if on_day * DAYS < whole:
+        if on_day < _REPORTED * whole:
             tail = _rarer(own, shared, HOURS, DAYS, on_day, scales, even / DAYS)
             rare_day = chance_surprise(tail / whole)
         if rare_hour < REPORT_FROM and rare_day < REPORT_FROM:

@@ -96,15 +96,15 @@ class Velocity:
         times = self._times
         if not times:
             return (more,) * _LENGTH
-        counts = self._counts
         first = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
-        until = more + (first if counts is None else self._count_before(first))
-        found = []
+        until = more + self._count_before(first)
+        count, found = more, []
         for window_s in WINDOWS:
             # A longer window begins no later than a shorter one: look only before the last place.
             if first and times[first - 1] > time_s - window_s:
                 first = bisect_right(times, time_s - window_s, 0, first - 1)
-            found.append(until - first if counts is None else until - self._count_before(first))
+                count = until - self._count_before(first)
+            found.append(count)
         return tuple(found)
 
     def windows(
@@ -119,14 +119,17 @@ class Velocity:
             return (more,) * _LENGTH, (amount / 100.0,) * _LENGTH
         totals, counts, base = self._totals, self._counts, self._base
         first = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
-        until = amount + (totals[first - 1] if first else base)
-        counted = more + (first if counts is None else self._count_before(first))
+        all_totals = amount + (totals[first - 1] if first else base)
+        all_counts = more + (first if counts is None else self._count_before(first))
+        count, total = more, amount / 100.0
         found_counts, found_totals = [], []
         for window_s in WINDOWS:
             if first and times[first - 1] > time_s - window_s:
                 first = bisect_right(times, time_s - window_s, 0, first - 1)
-            found_totals.append((until - (totals[first - 1] if first else base)) / 100.0)
-            found_counts.append(counted - first if counts is None else counted - self._count_before(first))
+                total = (all_totals - (totals[first - 1] if first else base)) / 100.0
+                count = all_counts - (first if counts is None else self._count_before(first))
+            found_counts.append(count)
+            found_totals.append(total)
         return tuple(found_counts), tuple(found_totals)
 
     def pack(self) -> bytes:
