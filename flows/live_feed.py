@@ -1,7 +1,7 @@
 """The live end of the shard flow: what waits in the intake becomes log records, outputs become answers.
 
-The feed itself appends: it drains the queue and, in one transaction, writes the new records together with the
-work that the task has finished since. One thread, one flush to disk, no extra hop.
+The feed itself appends: it drains the queue and writes the new records, now and then together with the work
+that the task has finished since, in one transaction. One thread, one flush to disk, no extra hop.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,10 +18,18 @@ from flows.log import Appended, LogRecord, NewRecord
 from flows.metrics import Metrics
 from flows.outputs import Decided, Output, TaskFault
 from flows.sqlite_shard import SqliteShard
+from flows.store import Slice
 from flows.task import ShardTask
 
 IDLE_COMMIT_S: Final = 0.02
 """How long finished work waits for a new record to share its flush with."""
+SLICE_RECORDS: Final = 32
+SLICE_S: Final = 0.1
+"""Finished work is stored behind this many records or seconds, whichever comes first.
+
+Durable is what is in the log; state and ledger follow from it. Stored at every append they would cost more than
+the decisions themselves; stored too late in one piece they would hold up the next caller.
+"""
 IDLE_WAIT_S: Final = 0.2
 """How long the flow's thread waits for a record before it looks at anything else."""
 CATCH_UP_BATCH: Final = 1_024
@@ -60,6 +68,7 @@ class LiveFeed:
         self._metrics = metrics
         self._before_batch = before_batch
         self._committed = task.position
+        self._committed_at = intake.clock()
         self._read = task.position
         self._catch_up_to = shard.end
         self._awaited: dict[int, Submission] = {}
@@ -92,8 +101,8 @@ class LiveFeed:
     def _append(self, entries: list[Entry]) -> list[LogRecord]:
         begun = self._intake.clock()
         new = [entry.record for entry in entries]
-        appended = self._shard.append_and_commit(new, self._task.changes())
-        self._committed = self._task.position
+        work = self._finished_work(begun) if self._slice_is_due(begun) else None
+        appended = self._shard.append_and_commit(new, work)
         records = []
         for entry, place in zip(entries, appended, strict=True):
             if place.duplicate:
@@ -109,9 +118,16 @@ class LiveFeed:
         self._batch = (payments, begun)
         return records
 
+    def _slice_is_due(self, now: float) -> bool:
+        waiting = self._task.position - self._committed
+        return waiting >= SLICE_RECORDS or (waiting > 0 and now >= self._committed_at + SLICE_S)
+
+    def _finished_work(self, now: float) -> Slice:
+        self._committed, self._committed_at = self._task.position, now
+        return self._task.changes()
+
     def _commit(self) -> None:
-        self._shard.commit(self._task.changes())
-        self._committed = self._task.position
+        self._shard.commit(self._finished_work(self._intake.clock()))
 
     def _await(self, entry: Entry, place: Appended) -> None:
         if isinstance(entry, Submission):
@@ -130,6 +146,8 @@ class LiveFeed:
             self._intake.refuse(entry)
         else:
             payment = entry.payment
+            if self._task.position > self._committed:
+                self._commit()  # the answer may be among what is finished and not stored
             known = effective_decision(self._shard, payment.tenant, payment.transaction_id)
             if known is not None:
                 self._intake.answer(entry, known)

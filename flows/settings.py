@@ -7,9 +7,9 @@ sets ``cached_objects`` of section ``[engine]``.
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -19,6 +19,8 @@ from detectors.scoring import ModelParams
 from flows.intake import IntakeParams
 
 _STRICT = ConfigDict(extra="forbid")
+_SET_BY_POLICY: Final = ("rates", "reference_currency")
+"""Model parameters that are the policy's `[currencies]`: one place for them, and it is in the log."""
 
 
 class SettingsError(ValueError):
@@ -31,7 +33,7 @@ def _known_keys(kind: type[Any]) -> Callable[[Any], Any]:
     def check(values: Any, kind: type[Any] = kind) -> Any:
         if not isinstance(values, dict) or not is_dataclass(kind):
             return values
-        types = get_type_hints(kind)
+        types = {name: t for name, t in get_type_hints(kind).items() if name not in _SET_BY_POLICY}
         unknown = sorted(values.keys() - types.keys())
         if unknown:
             raise ValueError(f"{', '.join(unknown)}: unknown; allowed: {', '.join(sorted(types))}")
@@ -154,7 +156,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
-        return asdict(value)
+        names = (field.name for field in fields(value))
+        return {name: _plain(getattr(value, name)) for name in names if name not in _SET_BY_POLICY}
     return str(value) if isinstance(value, Path) else value
 
 

@@ -34,12 +34,15 @@ from flows.task import NoPolicyError, ShardTask
 from geo import Position
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-STRICT_FOR_CASINOS = default_policy_text() + """
+STRICT_FOR_CASINOS = (
+    default_policy_text()
+    + """
 [[rules]]
 id = "casino"
 when = "mcc == '7995'"
 action = "STEP_UP"
 """
+)
 
 
 def policy(text: str = STRICT_FOR_CASINOS) -> PolicyActivated:
@@ -126,7 +129,10 @@ def decided(outputs: Sequence[Output]) -> list[Decided]:
 
 def test_each_payment_gets_one_decision_at_its_position() -> None:
     shard = Shard([payment(0), payment(1)])
-    assert [(d.position, d.decision.transaction_id) for d in decided(shard.outputs)] == [(2, "t-0"), (3, "t-1")]
+    assert [(d.position, d.decision.transaction_id) for d in decided(shard.outputs)] == [
+        (2, "t-0"),
+        (3, "t-1"),
+    ]
     assert [d.decision.log_position for d in decided(shard.outputs)] == [2, 3]
 
 
@@ -206,16 +212,16 @@ def test_a_passed_challenge_resets_the_low_value_counters() -> None:
 
 def test_a_refund_is_approved_and_moves_no_amount() -> None:
     shard = Shard([payment(0)])
-    (answer,) = decided(
-        shard.add(payment(3, payment_type=PaymentType.REFUND, amount_minor=90_000_00))
-    )
+    (answer,) = decided(shard.add(payment(3, payment_type=PaymentType.REFUND, amount_minor=90_000_00)))
     assert answer.decision.action is Action.APPROVE
 
 
 def test_a_location_is_the_last_known_position_for_travel() -> None:
     paris, tokyo = Position(48.85, 2.35, 20.0), Position(35.68, 139.69, 20.0)
     shard = Shard([payment(0), Location("u-0", paris, NOON + timedelta(minutes=20))])
-    (answer,) = decided(shard.add(payment(3, payer_position=tokyo, merchant_position=tokyo, channel=Channel.POS)))
+    (answer,) = decided(
+        shard.add(payment(3, payer_position=tokyo, merchant_position=tokyo, channel=Channel.POS))
+    )
     assert dict(zip(NAMES, answer.features, strict=True))["speed_kmh"] > 10_000
 
 
@@ -368,5 +374,3 @@ def test_no_label_acts_before_its_position() -> None:
     shard, plain = Shard(labelled[1:]), Shard(events[1:])
     before = [d.encoded for d in decided(shard.outputs) if d.position <= 60]
     assert before == [d.encoded for d in decided(plain.outputs) if d.position <= 60]
-
-
