@@ -27,8 +27,8 @@ SLICE_RECORDS: Final = 32
 SLICE_S: Final = 0.1
 """Finished work is stored behind this many records or seconds, whichever comes first.
 
-Durable is what is in the log; state and ledger follow from it. Stored at every append they would cost more than
-the decisions themselves; stored too late in one piece they would hold up the next caller.
+Durable is what is in the log; state and ledger follow from it. Stored at every append they would cost more
+than the decisions themselves; stored too late in one piece they would hold up the next caller.
 """
 IDLE_WAIT_S: Final = 0.2
 """How long the flow's thread waits for a record before it looks at anything else."""

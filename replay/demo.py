@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from alerting.decision import Action, Decision
+from alerting.decision import Action, Decision, FallbackAnswered, PolicyActivated
 from alerting.rpc.convert import read_decision
 from alerting.wording import reason_line
 from detectors.events import Outcome, Payment, Verdict
@@ -72,7 +72,7 @@ def _play(events: Sequence[Event], gateway: GatewayClient, frauds: set[str], con
                     status.update(f"{len(seen.decisions):,} payments, now {event.event_time:%a %d %b %Y}")
             elif isinstance(event, Outcome):
                 gateway.report_outcome(event)
-            else:
+            elif not isinstance(event, PolicyActivated | FallbackAnswered):
                 seen.published += gateway.publish([event]).accepted
     return seen
 

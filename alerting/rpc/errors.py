@@ -141,12 +141,14 @@ def _status(
 
 def _bad_request(violations: tuple[Violation, ...]) -> Message:
     named = error_details_pb2.BadRequest.FieldViolation
-    return error_details_pb2.BadRequest(
+    detail: Message = error_details_pb2.BadRequest(
         field_violations=[named(field=v.field, description=v.message) for v in violations]
     )
+    return detail
 
 
 def _retry(after_s: float) -> Message:
     whole, part = divmod(after_s, 1.0)
     delay = duration_pb2.Duration(seconds=int(whole), nanos=int(part * 1e9))
-    return error_details_pb2.RetryInfo(retry_delay=delay)
+    detail: Message = error_details_pb2.RetryInfo(retry_delay=delay)
+    return detail

@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from threading import BoundedSemaphore, Thread
+from typing import TypeAlias
 
 import grpc
 from google.rpc import status_pb2
@@ -18,7 +19,7 @@ from alerting.rpc.window import Window
 from tapwatch.v1 import risk_pb2 as pb
 from tapwatch.v1 import risk_pb2_grpc
 
-_Started = Pending | status_pb2.Status
+_Started: TypeAlias = "Pending | status_pb2.Status"
 
 
 class RiskService(risk_pb2_grpc.RiskServiceServicer):

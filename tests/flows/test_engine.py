@@ -72,7 +72,11 @@ def test_a_flow_that_dies_answers_those_who_wait_and_comes_back(tmp_path: Path) 
 
 def test_a_stalled_flow_leaves_the_answer_to_the_fallback(tmp_path: Path) -> None:
     stall = threading.Event()
-    with engine(tmp_path, lambda _: stall.wait(PATIENT_S) and None) as running:
+
+    def stand_still(_payments: int) -> None:
+        stall.wait(PATIENT_S)
+
+    with engine(tmp_path, stand_still) as running:
         late = running.submit(payment("t-0"), 0.05).result()
         assert late.fallback_cause is FallbackCause.DEADLINE
         stall.set()
