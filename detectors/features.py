@@ -90,6 +90,7 @@ NO_SPENDING: Final = frozenset({PaymentType.REFUND, PaymentType.ACCOUNT_VERIFICA
 _MIN_AMOUNT: Final = 0.01
 _MAX_MAJOR: Final = MAX_AMOUNT / 100.0
 _SIN = tuple(0.5 + 0.5 * sin(hour * pi / 12.0) for hour in range(24))
+_NEARBY_KM: Final = 1.0
 _COS = tuple(0.5 + 0.5 * cos(hour * pi / 12.0) for hour in range(24))
 
 
@@ -308,5 +309,6 @@ def _measure_places(context: Context, payment: Payment, user: UserProfile) -> No
     last = user.position
     if last is None or gap_s < 0:
         return
-    context.travel_km = distance_km(last, position)
-    context.speed_kmh = min_speed_kmh(last, position, gap_s)
+    travel_km = context.travel_km = distance_km(last, position)
+    # Nearby, no speed tells anything; the radii make it only smaller.
+    context.speed_kmh = min_speed_kmh(last, position, gap_s) if travel_km > _NEARBY_KM else 0.0

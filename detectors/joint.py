@@ -15,6 +15,7 @@ from typing import Final
 from river.anomaly import HalfSpaceTrees
 
 from detectors.assessment import Evidence
+from detectors.compiled_trees import CompiledTrees
 from detectors.context import Context
 from detectors.population import JOINT
 from detectors.tails import REPORT_FROM, high_surprise
@@ -72,7 +73,7 @@ class JointModel:
     River, another seed or shape is not used: the model then begins anew.
     """
 
-    __slots__ = ("_dirty", "_epoch", "_learned", "_nodes", "_size", "_trees")
+    __slots__ = ("_compiled", "_dirty", "_epoch", "_learned", "_nodes", "_ready", "_size", "_trees")
 
     def __init__(self, size: int = SIZE) -> None:
         self._size = size
@@ -87,22 +88,26 @@ class JointModel:
         for node in self._nodes:
             node.l_mass = 0
         self._trees.counter = 0
+        self._compiled = CompiledTrees(self._trees, size)
         self._learned = array("d")
         self._epoch = 0
+        self._ready = False
         self._dirty: set[int] = set()
 
     def score(self, x: tuple[float, ...]) -> float:
         """How isolated ``x`` is: 0 (in the crowd, or not known yet) to 1."""
-        # A tuple does what River asks of its mapping: the features' names are the places 0, 1, 2 ...
-        return float(self._trees.score_one(x))  # type: ignore[no-untyped-call]
+        return self._compiled.score(x) if self._ready else 0.0
 
     def learn(self, x: tuple[float, ...]) -> None:
         """Learn a vector; what is not finite is refused."""
         if not isfinite(sum(x)):
             return
+        # A tuple does what River asks of its mapping: the features' names are the places 0, 1, 2 ...
         self._trees.learn_one(x)  # type: ignore[no-untyped-call]
         if self._trees.counter == 0:
             self._epoch += 1
+            self._compiled.refresh()
+            self._ready = True
             del self._learned[:]
             self._dirty = {-1}
         else:
@@ -150,7 +155,8 @@ class JointModel:
             return False
         for node, mass in zip(self._nodes, array("H", packed[_HEADER.size :]), strict=True):
             node.r_mass = mass
-        self._trees._first_window = False
+        self._compiled.refresh()
+        self._ready = True
         return True
 
     def _header(self) -> bytes:

@@ -68,8 +68,8 @@ class RhythmDetector:
             + even / DAYS
         )
         rare_hour = rare_day = 0.0
-        # What alone is more than the reported share, or more than an even one, needs no closer look.
-        if at_hour * HOURS < whole:
+        # An hour with half of an even share, or a day with the reported share, is ordinary without adding up.
+        if at_hour * HOURS < 0.5 * whole:
             tail = _rarer(own, shared, 0, HOURS, at_hour, scales, even / HOURS)
             rare_hour = chance_surprise(tail / whole)
         if on_day < _REPORTED * whole:
