@@ -16,6 +16,7 @@ MAX_AMOUNT: Final = 10**13
 _COARSEST = 8
 _AFTER_MERGE = MAX_EXACT * 3 // 4
 _MAX_TOTAL = 2**63 - 1
+_NARROW = 2**32
 _HEADER = struct.Struct("<BHq")
 _WIDE, _MERGED = 1, 2
 _LENGTH: Final = len(WINDOWS)
@@ -71,7 +72,13 @@ class Velocity:
         if time_s == newest and self._counts is not None:
             self._raise_from(len(times) - 1, amount)
             return
-        self._append(time_s, self._totals[-1] + amount)
+        totals = self._totals
+        total = totals[-1] + amount
+        if total < _NARROW and self._counts is None:
+            totals.append(total)
+            times.append(time_s)
+        else:
+            self._append(time_s, total)
         if times[0] <= time_s - HORIZON_S:
             self._drop(bisect_right(times, time_s - HORIZON_S))
         if len(times) > MAX_EXACT:
@@ -188,7 +195,7 @@ class Velocity:
         self._totals = array(self._totals.typecode, [total - base for total in self._totals])
 
     def _widen(self, total: int) -> None:
-        if total >= 2**32 and self._totals.typecode == "I":
+        if total >= _NARROW and self._totals.typecode == "I":
             self._totals = array("q", self._totals)
 
     def _insert(self, time_s: int, amount: int) -> None:
@@ -223,7 +230,7 @@ class Velocity:
 
     def _raise_from(self, index: int, amount: int) -> None:
         totals, counts = self._totals, self._counts
-        if totals[-1] + amount >= 2**32:
+        if totals[-1] + amount >= _NARROW:
             top = totals[-1] + amount - self._base
             self._rebase()
             self._widen(top)
