@@ -7,11 +7,15 @@ from operator import itemgetter
 from typing import Final
 
 from detectors.events import Location, Payment, PaymentType
-from detectors.features import (
-    NAMES,
+from detectors.features import NAMES, joint_vector
+from detectors.level import user_level
+from detectors.moments import learn, learn_amount
+from detectors.population import LEARNED, Population
+from detectors.population_learning import teach_population
+from detectors.profile import AMOUNT, DISTANCE, GAP, NEW, RHYTHM, EntityProfile, UserProfile
+from detectors.reading import (
     NO_SPENDING,
     category_key,
-    joint_vector,
     local_hour,
     place_of_payer,
     reference_amount,
@@ -20,11 +24,6 @@ from detectors.features import (
     seconds,
     tokens,
 )
-from detectors.level import user_level
-from detectors.moments import learn, learn_amount
-from detectors.population import LEARNED, Population
-from detectors.population_learning import teach_population
-from detectors.profile import AMOUNT, DISTANCE, GAP, NEW, RHYTHM, EntityProfile, UserProfile
 from detectors.rhythm_state import learn_rhythm
 from detectors.subjects import Subjects
 from detectors.tokens import token

@@ -4,7 +4,6 @@ from math import log1p, sqrt
 from typing import Final
 
 from detectors.events import Payment
-from detectors.features import category_key, tokens
 from detectors.moments import learn
 from detectors.population import AMOUNT as ALL_AMOUNT
 from detectors.population import CATEGORY_WITHIN, JOINT, RATE, WITHIN, Population
@@ -12,6 +11,7 @@ from detectors.population import DISTANCE as ALL_DISTANCE
 from detectors.population import NEW as ALL_NEW
 from detectors.population import RHYTHM as ALL_RHYTHM
 from detectors.profile import AMOUNT, NEW, UserProfile
+from detectors.reading import category_key, tokens
 from detectors.rhythm_state import learn_rhythm
 
 MEMORY: Final = 20_000.0
