@@ -1,6 +1,5 @@
 """The command line of the live engine: serve, explain, config. `replay.cli` adds the rest."""
 
-import gc
 import json
 import logging
 import signal
@@ -93,6 +92,7 @@ def serve(
     )
     _configure_logging(settings.log_format)
     from flows.fault_injection import stalls
+    from flows.garbage import calm_garbage_collector
     from flows.serving import Serving, ServingError
 
     stop = threading.Event()
@@ -105,23 +105,12 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     signal.signal(signal.SIGHUP, lambda *_: _reload(serving, settings))
-    _calm_garbage_collector()
+    calm_garbage_collector()
     # Others read this line to learn the port, so it goes to standard output.
     print(json.dumps({"event": "serving", "port": serving.port, "operator_port": serving.operator_port}))
     sys.stdout.flush()
     stop.wait()
     serving.stop()
-
-
-def _calm_garbage_collector() -> None:
-    """Never walk the whole heap while a caller waits.
-
-    The cached state is hundreds of thousands of objects without cycles; a full collection would visit them
-    all, which takes longer than a deadline. Young garbage is still collected.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 1_000_000)
 
 
 def _reload(serving: Any, settings: Settings) -> None:

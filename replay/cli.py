@@ -54,6 +54,7 @@ def replay(
     Writes decisions.parquet, outcomes.parquet, dead_letters.jsonl and summary.json into the folder --out.
     With --policy that policy replaces all policies in the streams: what would have happened.
     """
+    from flows.garbage import calm_garbage_collector
     from replay.run import ReplayParams
     from replay.run import replay as run
 
@@ -65,6 +66,7 @@ def replay(
         speed=_speed(speed),
         models=settings.models,
     )
+    calm_garbage_collector()
     with _errors(), _progress("events") as advance:
         summary = run(streams, out, params, advance)
     _print(summary, as_json)

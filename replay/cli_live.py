@@ -25,6 +25,10 @@ _BENCH_ROW = (
 )
 
 
+bench_app = typer.Typer(help="Measure speed and size on this machine.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+
+
 class Drill(StrEnum):
     """What is put to the test."""
 
@@ -42,14 +46,14 @@ def demo() -> None:
         raise typer.Exit(Exit.FAULT)
 
 
-@app.command()
-def bench(
+@bench_app.command("inline")
+def bench_inline(
     rates: RatesOption = "500,1000,1500,2000,2500",
     seconds: Annotated[float, typer.Option(min=1.0, help="How long at each rate.")] = 20.0,
     warm_up: Annotated[int, typer.Option(min=0, help="Payments sent before, to build profiles.")] = 5_000,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure inline latency: a real server, an open-loop client, all detectors, simulated payments.
+    """Latency of Decide: a real server, an open-loop client, all detectors, simulated payments.
 
     Latency counts from the moment a request was due, so waiting behind a stall is part of it.
     """
@@ -67,6 +71,45 @@ def bench(
     rows = measure_inline(payments, steps, seconds, warm_up, show)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], indent=2))
+
+
+@bench_app.command("overhead")
+def bench_overhead(
+    stream: Annotated[Path | None, typer.Option(help="A stream; simulated payments without.")] = None,
+    payments: Annotated[int, typer.Option(min=100, help="How many payments.")] = 50_000,
+    rounds: Annotated[int, typer.Option(min=1, help="Pairs of runs; the median counts.")] = 3,
+) -> None:
+    """What log, dataflow and store cost over a bare loop of the same shard task."""
+    from flows.garbage import calm_garbage_collector
+    from replay.bench.overhead import measure_overhead
+
+    events = _events(stream, payments)
+    calm_garbage_collector()
+    print(json.dumps(measure_overhead(events, rounds).as_dict(), indent=2))
+
+
+@bench_app.command("size")
+def bench_size(
+    users: Annotated[int, typer.Option(min=1, help="How many users.")] = 1_000_000,
+    payments_per_user: Annotated[int, typer.Option(min=1, help="Payments of each, on average.")] = 3,
+) -> None:
+    """Bytes per user on disk, memory, and the time from start to first decision of a filled shard."""
+    from flows.garbage import calm_garbage_collector
+    from replay.bench.size import measure_size
+
+    calm_garbage_collector()
+    with tempfile.TemporaryDirectory(prefix="tapwatch-bench-") as folder:
+        total = users * payments_per_user
+
+        def show(done: int, _total: int | None) -> None:
+            if done % 204_800 == 0:
+                console.print(f"{done:,} of {total:,} payments")
+
+        print(
+            json.dumps(
+                measure_size(users, payments_per_user, Path(folder) / "data", show).as_dict(), indent=2
+            )
+        )
 
 
 @app.command()

@@ -121,10 +121,17 @@ class DecisionWriter(_TableFile):
         return self._digest.hexdigest()
 
     def write(
-        self, decision: Decision, payment: Payment | None = None, replaces_position: int | None = None
+        self,
+        decision: Decision,
+        payment: Payment | None = None,
+        replaces_position: int | None = None,
+        encoded: bytes | None = None,
     ) -> None:
-        """Append one decision; ``payment`` lets an evaluation speak of value."""
-        self._digest.update(encode_decision(decision) + b"\n")
+        """Append one decision; ``payment`` lets an evaluation speak of value.
+
+        ``encoded`` are the decision's canonical bytes, where they are at hand.
+        """
+        self._digest.update((encoded or encode_decision(decision)) + b"\n")
         self._decisions.append(decision)
         if payment is None:
             self._extras.append((None, None, None, replaces_position))

@@ -17,7 +17,7 @@ class EdgeParams:
     default_deadline_s
         Longest time that a payment may take; the call's deadline and the request's budget only shorten it.
     margin_s
-        Part of the call's deadline kept for the reply's way back.
+        Part of every deadline kept for making the fallback answer and for its way back.
     max_ahead_s
         How far an event time may be ahead of the engine's clock.
     max_in_flight
@@ -52,7 +52,7 @@ class EdgeParams:
     """
 
     default_deadline_s: float = 0.1
-    margin_s: float = 0.005
+    margin_s: float = 0.01
     max_ahead_s: float = 86_400.0
     max_in_flight: int = 256
     max_streams: int = 16

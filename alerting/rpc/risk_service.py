@@ -123,10 +123,10 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         deadline_s = params.default_deadline_s
         remaining_s = context.time_remaining()
         if remaining_s is not None:
-            deadline_s = min(deadline_s, remaining_s - params.margin_s)
+            deadline_s = min(deadline_s, remaining_s)
         if budget_s is not None:
             deadline_s = min(deadline_s, budget_s)
-        return max(0.0, deadline_s)
+        return max(0.0, deadline_s - params.margin_s)
 
     def _read_stream(
         self,

@@ -34,9 +34,10 @@ def test_the_same_id_with_other_content_is_a_conflict(client: GatewayClient) -> 
 
 
 def test_without_deadline_the_servers_own_applies(engine: FakeEngine, serve: Serve) -> None:
-    with grpc.insecure_channel(f"127.0.0.1:{serve(EdgeParams(default_deadline_s=0.08)).port}") as channel:
+    params = EdgeParams(default_deadline_s=0.75, margin_s=0.25)
+    with grpc.insecure_channel(f"127.0.0.1:{serve(params).port}") as channel:
         _decide_without_deadline(channel)
-    assert engine.deadlines_s == [0.08]
+    assert engine.deadlines_s == [0.5]
 
 
 def test_the_calls_deadline_less_the_margin_shortens_it(engine: FakeEngine, serve: Serve) -> None:
@@ -49,7 +50,11 @@ def test_the_calls_deadline_less_the_margin_shortens_it(engine: FakeEngine, serv
 def test_the_budget_shortens_it_and_never_prolongs_it(client: GatewayClient, engine: FakeEngine) -> None:
     client.decide(a_payment("t-1"), timeout_s=30.0, budget_s=0.05)
     client.decide(a_payment("t-2"), timeout_s=30.0, budget_s=20.0)
-    assert engine.deadlines_s == [0.05, EdgeParams().default_deadline_s]
+    params = EdgeParams()
+    assert engine.deadlines_s == [
+        0.05 - params.margin_s,
+        params.default_deadline_s - params.margin_s,
+    ]
 
 
 def test_a_payment_whose_time_is_over_still_gets_the_fallback(engine: FakeEngine, serve: Serve) -> None:
