@@ -38,7 +38,8 @@ DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
 RESTART_WAIT_S: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
 CHECKPOINT_EVERY_S: Final = 1.0
-CHECKPOINT_ABOVE_BYTES: Final = 8_000_000
+CHECKPOINT_AFTER: Final = 1_000
+"""Transactions; a thousand fill about half of the reserved write-ahead log."""
 PUBLISH_TIMEOUT_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
@@ -106,6 +107,7 @@ class Engine:
 
     def start(self) -> None:
         """Activate the policy and start the flow; returns once the flow's thread runs."""
+        self._shard.reserve_log()
         self._activate(self._params.policy_text)
         for thread in self._threads:
             thread.start()
@@ -221,8 +223,10 @@ class Engine:
     def _checkpoint(self) -> None:
         """Keep the write-ahead log short without ever doing it inside a commit."""
         reader = self._shard.reader()
+        moved = 0
         while not self._stopping.wait(CHECKPOINT_EVERY_S):
-            if self._shard.wal_bytes() > CHECKPOINT_ABOVE_BYTES:
+            if self._shard.transactions - moved > CHECKPOINT_AFTER:
+                moved = self._shard.transactions
                 reader.checkpoint()
                 self._shard.finish_checkpoint()
         reader.close()

@@ -82,6 +82,7 @@ class LiveFeed:
         if self._read < self._catch_up_to:
             return self._re_read()
         self._intake.mode = Mode.RUNNING
+        self._task.settle()
         entries = self._intake.take(IDLE_COMMIT_S)
         if not entries:
             if self._task.position > self._committed:

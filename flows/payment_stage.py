@@ -8,6 +8,7 @@ from typing import Final, Self
 from alerting.decide import Decider, ScaCounters
 from alerting.decision import Action, FallbackAnswered
 from alerting.stepup import is_remote
+from detectors.assessment import Assessment
 from detectors.events import Location, Payment
 from detectors.joint import JointModel
 from detectors.population import Population
@@ -61,22 +62,31 @@ class PaymentStage:
         self.scorer = scorer
         self._joint = joint
         self._population = population
+        self._to_learn: tuple[Payment, Subjects, Assessment, Action, Decider] | None = None
 
     def decide(self, position: int, payment: Payment, decider: Decider) -> Decided:
-        """Answer one payment."""
+        """Answer one payment; :meth:`learn` must follow before anything else is applied."""
         subjects = self._subjects(payment)
         assessment = self.scorer.assess(payment, subjects)
         user = subjects.user
         sca = ScaCounters(user.since_sca_count, user.since_sca_eur_minor)
         decision = decider.decide(payment, assessment, sca, position)
+        self._to_learn = (payment, subjects, assessment, decision.action, decider)
+        return Decided(position, payment, decision, assessment.features, encode_decision(decision))
+
+    def learn(self) -> None:
+        """Learn the last payment that was decided, if that is still to be done."""
+        if self._to_learn is None:
+            return
+        payment, subjects, assessment, action, decider = self._to_learn
+        self._to_learn = None
         self.scorer.observe(payment, subjects, assessment)
-        if decision.action is Action.APPROVE:
+        if action is Action.APPROVE:
             self.scorer.learn(payment, subjects, assessment.features)
-            _count_towards_sca(payment, user, decider)
+            _count_towards_sca(payment, subjects.user, decider)
         else:
             self._quarantine(payment, assessment.features)
         self._store(payment, subjects)
-        return Decided(position, payment, decision, assessment.features, encode_decision(decision))
 
     def fall_back(self, position: int, answered: FallbackAnswered, decider: Decider) -> Decided:
         """Put an answer on record that the fallback gave."""

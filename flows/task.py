@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
+import structlog
+
 from alerting.decide import Decider
 from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated
 from alerting.policy import Policy
@@ -23,6 +25,7 @@ from flows.policy_file import parse_policy
 from flows.state import State
 from flows.store import LedgerRow, OutcomeRow, Slice, StateStore
 
+_log = structlog.get_logger(__name__)
 _NOTHING: Final[list[Output]] = []
 
 
@@ -80,11 +83,14 @@ class ShardTask:
         stored = self._state.find(keys.POLICY, _PolicyText)
         if stored is not None:
             self._set_policy(stored.text)
+        self._unsettled: Payment | None = None
+        self.learning_faults = 0
         self._ledger: list[LedgerRow] = []
         self._outcomes: list[OutcomeRow] = []
 
     def apply(self, record: LogRecord) -> list[Output]:
         """What follows from the next record. A fault of ours becomes an output, never an exception."""
+        self.settle()
         try:
             outputs = self._apply(record)
         except (KeyboardInterrupt, SystemExit, NoPolicyError):
@@ -96,8 +102,27 @@ class ShardTask:
             self._keep(output)
         return outputs
 
+    def settle(self) -> None:
+        """Learn what the last record teaches.
+
+        It is put off until the answer is on its way, so that learning costs the caller nothing. Nothing can
+        tell: the next record, and whoever asks for changes, comes after it.
+        """
+        unsettled, self._unsettled = self._unsettled, None
+        if unsettled is None:
+            return
+        try:
+            self._payments.learn()
+            self._feedback.apply_early(unsettled)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
+            self.learning_faults += 1
+            _log.error("learning_failed", event_id=unsettled.event_id, error=repr(error))
+
     def changes(self) -> Slice:
         """All finished work since the last call, for one transaction."""
+        self.settle()
         for part, raw in self._joint.dirty_parts():
             self._state.put_raw(keys.JOINT + part, raw)
         work = Slice(self.position, self._state.changes(), self._ledger, self._outcomes)
@@ -108,7 +133,7 @@ class ShardTask:
         event, position = record.event, record.position
         if isinstance(event, Payment):
             decided = self._payments.decide(position, event, self._policy_in_force())
-            self._feedback.apply_early(event)
+            self._unsettled = event
             return [decided]
         if isinstance(event, Outcome):
             self._feedback.learn_outcome(position, event)

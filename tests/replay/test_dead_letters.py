@@ -64,7 +64,7 @@ def test_card_numbers_are_masked_in_reason_origin_and_binary_records_too() -> No
     assert base64.b64decode(letter["raw"]) == b"\xff" + b"*" * 16 + b"\xfe"
 
 
-@given(before=st.binary(max_size=30), after=st.binary(max_size=30), digits=st.integers(10**10, 10**18))
+@given(before=st.binary(max_size=30), after=st.binary(max_size=30), digits=st.integers(10**10, 10**18 - 1))
 def test_no_letter_ever_holds_a_card_number(before: bytes, after: bytes, digits: int) -> None:
     body = str(digits)
     check = next(c for c in "0123456789" if contains_pan(body + c))
