@@ -1,5 +1,6 @@
 """What the gRPC edge needs of an engine: the port between `alerting.rpc` and whoever runs the shard task."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -33,10 +34,35 @@ class Health(StrEnum):
 
 
 class Pending(Protocol):
-    """A payment on its way to an answer."""
+    """A payment on its way to an answer.
+
+    Threads wait with :meth:`result`. Event loops ask to be told with :meth:`on_answer`, and call
+    :meth:`answer_now` when they were told or when the time is up.
+    """
+
+    @property
+    def due(self) -> float:
+        """When the answer is due, on the clock of ``time.monotonic``."""
+        ...
+
+    def on_answer(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when the answer is there, at once if it is, from any thread, maybe twice."""
+        ...
+
+    def answer_now(self) -> Decision:
+        """The engine's decision if it is there, otherwise the fallback's; the same at every later call.
+
+        Raises
+        ------
+        PayloadConflictError
+            When the transaction id came before with another payload.
+        EngineUnavailableError
+            When not even the fallback's answer could be recorded.
+        """
+        ...
 
     def result(self) -> Decision:
-        """The decision: the engine's, or the fallback's when the deadline comes first. Never late."""
+        """Wait until there is an answer or it is due, then :meth:`answer_now`."""
         ...
 
 
@@ -46,6 +72,26 @@ class Receipt:
 
     log_position: int
     duplicate: bool
+
+
+class PendingReceipt(Protocol):
+    """An event on its way into the log."""
+
+    def on_settled(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when the event is durable or refused, at once if so, from any thread."""
+        ...
+
+    def receipt_now(self) -> Receipt:
+        """The receipt.
+
+        Raises
+        ------
+        PayloadConflictError
+            When the event's id came before with other content.
+        EngineUnavailableError
+            When the event is not durable, or not yet.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +130,18 @@ class RiskEngine(Protocol):
         """What the decision rests on; raises :class:`UnknownTransactionError`."""
         ...
 
-    def publish(self, event: Outcome | Published) -> Receipt:
-        """Append an event that needs no answer; returns once it is durable.
+    def offer(self, event: Outcome | Published) -> PendingReceipt:
+        """Start to append an event that needs no answer.
 
         Raises
         ------
-        PayloadConflictError
-            When the event's id came before with other content.
         EngineUnavailableError
             When the queue is full or the engine is stopped.
         """
+        ...
+
+    def publish(self, event: Outcome | Published) -> Receipt:
+        """Append an event and wait until it is durable; raises as the receipt does."""
         ...
 
     def health(self) -> Health:

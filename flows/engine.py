@@ -17,6 +17,7 @@ from alerting.engine import (
     Explanation,
     Health,
     Pending,
+    PendingReceipt,
     Published,
     Receipt,
     UnknownTransactionError,
@@ -153,6 +154,10 @@ class Engine:
     def submit(self, payment: Payment, deadline_s: float) -> Pending:
         """See :meth:`alerting.engine.RiskEngine.submit`."""
         return self._intake.submit(payment, deadline_s)
+
+    def offer(self, event: Outcome | Published) -> PendingReceipt:
+        """See :meth:`alerting.engine.RiskEngine.offer`."""
+        return self._intake.offer(event)
 
     def publish(self, event: Outcome | Published) -> Receipt:
         """See :meth:`alerting.engine.RiskEngine.publish`."""

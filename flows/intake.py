@@ -19,6 +19,7 @@ from detectors.events import Payment
 from flows.codec import Event
 from flows.fallback_rate import FallbackRate
 from flows.log import NewRecord
+from flows.news import News
 
 Clock = Callable[[], float]
 
@@ -59,24 +60,14 @@ class Mode(Enum):
 
 
 class Submission:
-    """A payment on its way to an answer."""
+    """A payment on its way to an answer; see :class:`alerting.engine.Pending`."""
 
-    __slots__ = (
-        "_answered",
-        "_due",
-        "_intake",
-        "cause",
-        "conflict",
-        "decision",
-        "payment",
-        "record",
-        "taken",
-    )
+    __slots__ = ("_intake", "_news", "cause", "conflict", "decision", "due", "payment", "record", "taken")
 
     def __init__(self, intake: "Intake", payment: Payment, record: NewRecord, due: float) -> None:
         self._intake = intake
-        self._due = due
-        self._answered = threading.Event()
+        self._news = News()
+        self.due = due
         self.payment = payment
         self.record = record
         self.decision: Decision | None = None
@@ -84,32 +75,49 @@ class Submission:
         self.conflict = False
         self.taken = False
 
-    def result(self) -> Decision:
-        """See :meth:`alerting.engine.Pending.result`."""
-        return self.result_by(self._due)
+    def on_answer(self, callback: Callable[[], None]) -> None:
+        """See :meth:`alerting.engine.Pending.on_answer`."""
+        self._news.tell(callback)
 
-    def result_by(self, due: float) -> Decision:
-        """The decision, not later than ``due`` on the intake's clock."""
-        self._answered.wait(max(0.0, due - self._intake.clock()))
+    def answer_now(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.answer_now`."""
         if self.conflict:
             raise PayloadConflictError(self.payment.transaction_id)
         return self.decision or self._intake.fall_back(self, self.cause)
 
+    def result(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.result`."""
+        self.wait_until(self.due)
+        return self.answer_now()
+
+    def wait_until(self, due: float) -> None:
+        """Block until there is an answer, or until ``due`` on the intake's clock."""
+        self._news.wait(due - self._intake.clock())
+
     def wake(self) -> None:
         """Let everybody who waits look again."""
-        self._answered.set()
+        self._news.spread()
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """The same payment, asked for again while the first request still waits."""
+    """The same payment, asked for again while the first request still waits; its own deadline."""
 
     first: Submission
     due: float
 
+    def on_answer(self, callback: Callable[[], None]) -> None:
+        """See :meth:`alerting.engine.Pending.on_answer`."""
+        self.first.on_answer(callback)
+
+    def answer_now(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.answer_now`."""
+        return self.first.answer_now()
+
     def result(self) -> Decision:
         """See :meth:`alerting.engine.Pending.result`."""
-        return self.first.result_by(self.due)
+        self.first.wait_until(self.due)
+        return self.first.answer_now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,15 @@ class Known:
     """A payment that was answered before."""
 
     decision: Decision
+    due: float
+
+    def on_answer(self, callback: Callable[[], None]) -> None:
+        """See :meth:`alerting.engine.Pending.on_answer`."""
+        callback()
+
+    def answer_now(self) -> Decision:
+        """See :meth:`alerting.engine.Pending.answer_now`."""
+        return self.decision
 
     def result(self) -> Decision:
         """See :meth:`alerting.engine.Pending.result`."""
@@ -124,12 +141,12 @@ class Known:
 
 
 class Publication:
-    """An event that needs a receipt and no decision."""
+    """An event that needs a receipt and no decision; see :class:`alerting.engine.PendingReceipt`."""
 
-    __slots__ = ("_settled", "conflict", "receipt", "record")
+    __slots__ = ("_news", "conflict", "receipt", "record")
 
     def __init__(self, record: NewRecord) -> None:
-        self._settled = threading.Event()
+        self._news = News()
         self.record = record
         self.receipt: Receipt | None = None
         self.conflict = False
@@ -137,17 +154,24 @@ class Publication:
     def settle(self, receipt: Receipt | None, *, conflict: bool = False) -> None:
         """Say what became of it; None when it never reached the log."""
         self.receipt, self.conflict = receipt, conflict
-        self._settled.set()
+        self._news.spread()
 
-    def wait(self, timeout_s: float) -> Receipt:
-        """The receipt, once the event is durable."""
-        if not self._settled.wait(timeout_s):
-            raise EngineUnavailableError(f"the log did not take the event within {timeout_s:g} s")
+    def on_settled(self, callback: Callable[[], None]) -> None:
+        """See :meth:`alerting.engine.PendingReceipt.on_settled`."""
+        self._news.tell(callback)
+
+    def receipt_now(self) -> Receipt:
+        """See :meth:`alerting.engine.PendingReceipt.receipt_now`."""
         if self.conflict:
             raise PayloadConflictError(self.record.event.event_id)
         if self.receipt is None:
-            raise EngineUnavailableError("the engine is restarting")
+            raise EngineUnavailableError("the log did not take the event in time; try again")
         return self.receipt
+
+    def wait(self, timeout_s: float) -> Receipt:
+        """The receipt, once the event is durable."""
+        self._news.wait(timeout_s)
+        return self.receipt_now()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +236,7 @@ class Intake:
             remembered = self._remembered.get(record.event_key)
             if remembered is not None:
                 _refuse_conflict(record, remembered[0])
-                return Known(remembered[1])
+                return Known(remembered[1], due)
             submission = Submission(self, payment, record, due)
             cause = self._cause_to_refuse(deadline_s)
             if cause is None:
@@ -224,18 +248,22 @@ class Intake:
         # Even now a payment that was decided before gets the answer it had.
         known = self._find_known(record, payment)
         if known is not None:
-            return Known(known)
+            return Known(known, due)
         submission.cause = cause
         submission.wake()
         return submission
 
-    def publish(self, event: Event, timeout_s: float) -> Receipt:
-        """See :meth:`alerting.engine.RiskEngine.publish`."""
+    def offer(self, event: Event) -> Publication:
+        """See :meth:`alerting.engine.RiskEngine.offer`."""
         publication = Publication(NewRecord.of(event, self._arrival_us()))
         if self.mode is Mode.DOWN or self._queue.qsize() > self.params.max_unlogged:
             raise EngineUnavailableError("the engine takes no records now; try again")
         self._queue.put(publication)
-        return publication.wait(timeout_s)
+        return publication
+
+    def publish(self, event: Event, timeout_s: float) -> Receipt:
+        """See :meth:`alerting.engine.RiskEngine.publish`."""
+        return self.offer(event).wait(timeout_s)
 
     def fall_back(self, submission: Submission, cause: FallbackCause) -> Decision:
         """Answer with the fallback unless the engine has answered meanwhile."""
