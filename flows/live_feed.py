@@ -13,17 +13,18 @@ from alerting.decision import Decision, fallback_event_id
 from alerting.engine import PayloadConflictError, Receipt
 from detectors.events import Payment
 from flows.codec import decode_decision
-from flows.intake import Entry, FallbackEntry, Intake, Mode, Publication, Submission
+from flows.intake import Intake, Mode
 from flows.log import Appended, LogRecord, NewRecord
 from flows.metrics import Metrics
 from flows.outputs import Decided, Output, TaskFault
+from flows.pending import Entry, FallbackEntry, Publication, Submission
 from flows.sqlite_shard import SqliteShard
 from flows.store import Slice
 from flows.task import ShardTask
 
 IDLE_COMMIT_S: Final = 0.02
 """How long finished work waits for a new record to share its flush with."""
-SLICE_RECORDS: Final = 32
+SLICE_RECORDS: Final = 8
 SLICE_S: Final = 0.1
 """Finished work is stored behind this many records or seconds, whichever comes first.
 

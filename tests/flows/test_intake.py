@@ -16,8 +16,9 @@ from alerting.decision import (
 from alerting.engine import EngineUnavailableError, PayloadConflictError
 from detectors.events import Payment
 from flows.fallback_rate import FallbackRate
-from flows.intake import FallbackEntry, Intake, IntakeParams, Known, Mode, Submission, Twin
+from flows.intake import Intake, IntakeParams, Mode
 from flows.log import NewRecord
+from flows.pending import FallbackEntry, Known, Submission, Twin
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ADVICE = StepUpAdvice(ChallengeIndicator.NO_PREFERENCE, Exemption.NONE, None, None)
