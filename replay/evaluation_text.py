@@ -7,6 +7,8 @@ from detectors.money import MINOR_DIGITS, major_units
 from replay.evaluation import Evaluation, Policy, Ranking
 from replay.text_table import format_table
 
+MAX_WEEKS: Final = 27
+"""Half a year fits a screen; a run of twelve years does not."""
 _RANKING: Final = ("payments", "frauds", "AUC", "AP", "R@0.1%", "R@1%", "list P", "list R")
 _POLICY: Final = (
     "frauds",
@@ -23,7 +25,8 @@ _FOLD: Final = ("train from", "test from", "payments", "frauds", "AUC", "AP", "C
 
 def format_evaluation(found: Evaluation) -> str:
     """The figures as a few short tables."""
-    weeks = [(str(week.start), week.ranking, week.policy) for week in found.weeks]
+    shown = found.weeks[-MAX_WEEKS:]
+    weeks = [(str(week.start), week.ranking, week.policy) for week in shown]
     weeks.append(("all", found.ranking, found.policy))
     ranking = format_table(("week of", *_RANKING), [(name, *_ranking_row(r)) for name, r, _ in weeks])
     policy = format_table(("week of", *_POLICY), [(name, *_policy_row(p)) for name, _, p in weeks])
@@ -34,6 +37,8 @@ def format_evaluation(found: Evaluation) -> str:
         f"Policy. Challenged: any action but APPROVE; users: those without any fraud\n{policy}",
         f"Actions\n{_actions(found.policy)}",
     ]
+    if len(shown) < len(found.weeks):
+        parts.append(f"{len(found.weeks) - len(shown)} earlier weeks are left out; --json has all")
     if found.folds:
         parts.append(f"Fraud Detection Handbook protocol (users with known frauds left out)\n{_folds(found)}")
     return "\n\n".join(parts)
