@@ -1,0 +1,101 @@
+"""Events and decisions as bytes."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.events import Payment
+from flows.codec import MAX_RECORD_BYTES, BadRecord, decode_event, encode_event, event_digest
+from geo import Position
+
+PAYMENT = Payment(
+    "t-1", "u-1", 100, "EUR", datetime(2026, 3, 1, 12, tzinfo=UTC), "m-1", payer_position=Position(50.0, 4.0)
+)
+
+
+def test_an_event_comes_back_as_it_was() -> None:
+    assert decode_event(encode_event(PAYMENT), "test") == PAYMENT
+
+
+def test_the_kind_may_stand_anywhere() -> None:
+    members = json.loads(encode_event(PAYMENT))
+    kind = members.pop("kind")
+    assert decode_event(json.dumps({**members, "kind": kind}).encode(), "test") == PAYMENT
+
+
+def test_equal_content_has_equal_digests_and_other_content_has_not() -> None:
+    again = decode_event(encode_event(PAYMENT), "test")
+    assert not isinstance(again, BadRecord)
+    assert event_digest(again) == event_digest(PAYMENT)
+    assert event_digest(Payment("t-1", "u-1", 101, "EUR", PAYMENT.event_time, "m-1")) != event_digest(PAYMENT)
+
+
+def test_an_overlong_record_is_refused_unread() -> None:
+    record = decode_event(b"[" * (MAX_RECORD_BYTES + 1), "test")
+    assert isinstance(record, BadRecord)
+    assert str(MAX_RECORD_BYTES) in record.reason
+    assert len(record.raw) <= 256
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"", "JSON"),
+        (b"null", "object"),
+        (b"[]", "object"),
+        (b"{}", "kind"),
+        (b'{"kind":7}', "kind"),
+        (b'{"kind":"parcel","x":1}', "parcel"),
+        (b'{"kind":"payment","transaction_id":"t"', "JSON"),
+        (b'{"kind":"payment",}', "transaction_id"),
+        (b"\xff\xfe", "JSON"),
+        (b"[" * 60_000, "JSON"),
+    ],
+)
+def test_what_is_no_event_says_why(raw: bytes, reason: str) -> None:
+    record = decode_event(raw, "file:3")
+    assert isinstance(record, BadRecord)
+    assert reason.lower() in record.reason.lower() or "json" in record.reason.lower()
+    assert record.origin == "file:3"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_raise(raw: bytes) -> None:
+    decode_event(raw, "test")
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(
+                ["payment", "location", "outcome", "tick", "policy_activated", "fallback_answered"]
+            )
+        },
+        optional=dict.fromkeys(
+            ("transaction_id", "event_time", "payer_position", "text", "payment"), json_values
+        ),
+    )
+)
+def test_no_object_raises(members: dict[str, Any]) -> None:
+    decode_event(json.dumps(members).encode(), "test")
+
+
+@given(st.data())
+def test_a_damaged_event_is_an_event_or_a_bad_record(data: st.DataObject) -> None:
+    raw = bytearray(encode_event(PAYMENT))
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    record = decode_event(bytes(raw), "test")
+    if not isinstance(record, BadRecord):
+        assert decode_event(encode_event(record), "test") == record
