@@ -3,8 +3,8 @@
 from functools import reduce
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow as pa  # pyarrow ships no types
+import pyarrow.compute as pc  # pyarrow ships no types
 from numpy.typing import NDArray
 
 Flags = NDArray[np.bool_]

@@ -28,8 +28,8 @@ from operator import attrgetter
 from types import UnionType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow as pa  # pyarrow ships no types
+import pyarrow.compute as pc  # pyarrow ships no types
 
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 _PLAIN: Final[dict[type, pa.DataType]] = {

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow as pa  # pyarrow ships no types
+import pyarrow.compute as pc  # pyarrow ships no types
+import pyarrow.parquet as pq  # pyarrow ships no types
 from numpy.typing import NDArray
 
 from alerting.decision import Decision

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow as pa  # pyarrow ships no types
+import pyarrow.compute as pc  # pyarrow ships no types
+import pyarrow.parquet as pq  # pyarrow ships no types
 
 from flows.codec import MAX_RECORD_BYTES, BadRecord, Event
 from replay.columns import Refusal, arrow_type, columns_of, decode_rows, encode_rows, schema_of

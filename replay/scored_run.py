@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow as pa  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow as pa  # pyarrow ships no types
+import pyarrow.compute as pc  # pyarrow ships no types
 from numpy.typing import NDArray
 
 from alerting.decision import Action, Source

@@ -5,8 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-import pyarrow.compute as pc  # type: ignore[import-untyped]  # pyarrow ships no types
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.compute as pc  # pyarrow ships no types
+import pyarrow.parquet as pq  # pyarrow ships no types
 import pytest
 
 from detectors.velocity import Velocity

@@ -1,4 +1,4 @@
-"""Bad values in every field of every kind of event, in both forms of stream: dead letters, and the run goes on."""
+"""Bad values in every field of every event, in both forms of stream: dead letters, and the run goes on."""
 
 import json
 from dataclasses import MISSING, fields

@@ -5,7 +5,7 @@ from datetime import UTC
 from hashlib import sha256
 from pathlib import Path
 
-import pyarrow.parquet as pq  # type: ignore[import-untyped]  # pyarrow ships no types
+import pyarrow.parquet as pq  # pyarrow ships no types
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
