@@ -45,6 +45,7 @@ def replay(
     out: OutOption,
     speed: Annotated[str, typer.Option(help="max, or event time per time: 1x, 60x.")] = "max",
     batch_size: Annotated[int, typer.Option(min=1, help="Records at once; changes speed only.")] = 256,
+    keep_shard: Annotated[bool, typer.Option("--keep-shard", help="Keep the state, for `explain`.")] = False,
     config: ConfigOption = None,
     policy: PolicyOption = None,
     as_json: JsonOption = False,
@@ -65,6 +66,7 @@ def replay(
         batch_size=batch_size,
         speed=_speed(speed),
         models=settings.models,
+        keep_shard=keep_shard,
     )
     calm_garbage_collector()
     with _errors(), _progress("events") as advance:

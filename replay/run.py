@@ -49,6 +49,8 @@ class ReplayParams:
         Event seconds per second; None is as fast as possible.
     plain
         Run without Bytewax, as an oracle.
+    keep_shard
+        Leave the shard file (about a kilobyte per payment) in the run's folder, for `tapwatch explain`.
     """
 
     policy_text: str
@@ -57,6 +59,7 @@ class ReplayParams:
     speed: float | None = None
     models: ModelParams = field(default_factory=ModelParams)
     plain: bool = False
+    keep_shard: bool = False
 
 
 @dataclass(slots=True)
@@ -116,6 +119,8 @@ def run_events(
         )
         run = run_plain if params.plain else run_flow
         run(feed, task, _RunEffects(decisions, outcomes, dead_letters, outputs, shard.find))
+    if not params.keep_shard:
+        (out / SHARD_FILE).unlink()
     seconds = time.perf_counter() - started
     summary = _summary(names, feed.counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
     summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)

@@ -49,7 +49,9 @@ class Size:
 def measure_size(users: int, payments_per_user: int, folder: Path, progress: Progress) -> Size:
     """Fill a shard in ``folder`` with payments of ``users`` users, start a server on it, ask it once."""
     payments = users * payments_per_user
-    run_events(_payments(users, payments), folder, ReplayParams(default_policy_text()), progress)
+    run_events(
+        _payments(users, payments), folder, ReplayParams(default_policy_text(), keep_shard=True), progress
+    )
     build_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     path = folder / SHARD_FILE
     with sqlite3.connect(path) as db:
