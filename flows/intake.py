@@ -228,6 +228,17 @@ class Intake:
                 claimed.append(entry)
         return claimed
 
+    def give_back(self, entries: list[Entry]) -> None:
+        """None of these reached the log: answers try again, payments may, the rest is told."""
+        for entry in entries:
+            if isinstance(entry, FallbackEntry):
+                self._queue.put(entry)
+            elif isinstance(entry, Publication):
+                entry.settle(None)
+            else:
+                with self._lock:
+                    entry.taken = entry.decision is not None
+
     def answer(self, submission: Submission, decision: Decision) -> None:
         """Give the engine's decision, unless the fallback was quicker."""
         with self._lock:

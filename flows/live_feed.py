@@ -104,7 +104,11 @@ class LiveFeed:
         begun = self._intake.clock()
         new = [entry.record for entry in entries]
         work = self._finished_work(begun) if self._slice_is_due(begun) else None
-        appended = self._shard.append_and_commit(new, work)
+        try:
+            appended = self._shard.append_and_commit(new, work)
+        except BaseException:
+            self._intake.give_back(entries)
+            raise
         records = []
         for entry, place in zip(entries, appended, strict=True):
             if place.duplicate:

@@ -80,13 +80,16 @@ class PaymentStage:
             return
         payment, subjects, assessment, action, decider = self._to_learn
         self._to_learn = None
-        self.scorer.observe(payment, subjects, assessment)
-        if action is Action.APPROVE:
-            self.scorer.learn(payment, subjects, assessment.features)
-            _count_towards_sca(payment, subjects.user, decider)
-        else:
-            self._quarantine(payment, assessment.features)
-        self._store(payment, subjects)
+        try:
+            self.scorer.observe(payment, subjects, assessment)
+            if action is Action.APPROVE:
+                self.scorer.learn(payment, subjects, assessment.features)
+                _count_towards_sca(payment, subjects.user, decider)
+            else:
+                self._quarantine(payment, assessment.features)
+        finally:
+            # Also after a fault: what is in memory and what a restart would load must not part.
+            self._store(payment, subjects)
 
     def fall_back(self, position: int, answered: FallbackAnswered, decider: Decider) -> Decided:
         """Put an answer on record that the fallback gave."""

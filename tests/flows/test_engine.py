@@ -133,3 +133,28 @@ def test_metrics_count_decisions_and_fallbacks(tmp_path: Path) -> None:
         text = running.metrics.text().decode()
     assert 'tapwatch_decisions_total{action="APPROVE",source="ENGINE"} 1.0' in text
     assert "tapwatch_log_position 2.0" in text
+
+
+def test_a_log_that_cannot_be_written_answers_by_the_fallback_and_loses_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([True, True])
+    write = SqliteShard.append_and_commit
+
+    def fail_twice(self: SqliteShard, records: object, work: object) -> object:
+        if records and next(failures, False):
+            raise OSError("no space left on device")
+        return write(self, records, work)  # type: ignore[arg-type]
+
+    with engine(tmp_path) as running:
+        decide(running, payment("t-0"))
+        monkeypatch.setattr(SqliteShard, "append_and_commit", fail_twice)
+        failed = decide(running, payment("t-1"))
+        assert failed.fallback_cause is FallbackCause.FAULT
+        while running.health() is Health.NOT_SERVING or running.restarts < 2:
+            threading.Event().wait(0.01)
+        assert decide(running, payment("t-2")).source is Source.ENGINE
+        assert running.find_decision("default", "t-1") == failed
+    with engine(tmp_path) as again:
+        assert again.find_decision("default", "t-1") == failed
+        assert decide(again, payment("t-1")) == failed
