@@ -51,14 +51,15 @@ def measure_overhead(events: Sequence[Event], rounds: int = 3) -> Overhead:
     )
 
 
-def _policy() -> PolicyActivated:
+def first_policy() -> PolicyActivated:
+    """The shipped policy, as a fresh log begins with it."""
     text = default_policy_text()
     return PolicyActivated(text, parse_policy(text).version, EARLIEST)
 
 
 def _bare(events: Sequence[Event]) -> float:
     task = ShardTask(MemoryStore(), _nowhere)
-    task.apply(LogRecord(1, _policy()))
+    task.apply(LogRecord(1, first_policy()))
     begun = time.perf_counter()
     for position, event in enumerate(events, start=2):
         task.apply(LogRecord(position, event))
@@ -69,7 +70,7 @@ def _whole(events: Sequence[Event]) -> float:
     with tempfile.TemporaryDirectory(prefix="tapwatch-bench-") as folder:
         shard = SqliteShard(Path(folder) / SHARD_FILE, durable=False)
         task = ShardTask(shard, shard.find)
-        stream: Iterator[Event] = chain((_policy(),), events)
+        stream: Iterator[Event] = chain((first_policy(),), events)
         begun = time.perf_counter()
         run_flow(StreamFeed(shard, task, stream), task, _Dropped())
         seconds = time.perf_counter() - begun
