@@ -1,4 +1,7 @@
-"""The command line of the live engine: serve, explain, config. `replay.cli` adds the rest."""
+"""The command line of the live engine: serve, explain, config. `replay.cli` adds the rest.
+
+What a command needs is imported when it runs: the models take a second to load, `--help` should not.
+"""
 
 import json
 import logging
@@ -7,14 +10,15 @@ import sys
 import threading
 from enum import IntEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
 from rich.console import Console
 
-from alerting.policy import PolicyError
-from flows.settings import Settings, SettingsError, effective, load_settings
+if TYPE_CHECKING:
+    from flows.serving import Serving
+    from flows.settings import Settings
 
 app = typer.Typer(
     name="tapwatch",
@@ -50,8 +54,10 @@ def fail(message: object, code: Exit = Exit.BAD_INPUT) -> typer.Exit:
     return typer.Exit(code)
 
 
-def settings_or_exit(config: Path | None, **flags: Any) -> Settings:
+def settings_or_exit(config: Path | None, **flags: Any) -> "Settings":
     """The effective settings, or a clear end."""
+    from flows.settings import SettingsError, load_settings
+
     try:
         return load_settings(config, **flags)
     except SettingsError as error:
@@ -60,6 +66,7 @@ def settings_or_exit(config: Path | None, **flags: Any) -> Settings:
 
 def policy_or_exit(file: Path | None) -> str:
     """The text of a policy file, or of the shipped policy; it is checked."""
+    from alerting.policy import PolicyError
     from flows.policy_file import default_policy_text, parse_policy
 
     try:
@@ -113,7 +120,7 @@ def serve(
     serving.stop()
 
 
-def _reload(serving: Any, settings: Settings) -> None:
+def _reload(serving: "Serving", settings: "Settings") -> None:
     log = structlog.get_logger(__name__)
     try:
         receipt = serving.engine.change_policy(policy_or_exit(settings.policy_file))
@@ -151,6 +158,8 @@ def explain(
 @config_app.command("check")
 def config_check(config: ConfigOption = None, policy: PolicyOption = None) -> None:
     """Check settings and policy, and print the effective settings."""
+    from flows.settings import effective
+
     settings = settings_or_exit(config, policy_file=policy)
     policy_or_exit(settings.policy_file)
     print(json.dumps(effective(settings), indent=2, default=str))

@@ -27,7 +27,6 @@ from flows.cli import (
 )
 from replay import cli_live
 from replay.errors import ReplayError
-from replay.streams import StreamWriter
 
 __all__ = ["app", "cli_live", "main"]
 
@@ -171,6 +170,7 @@ def simulate(
     """
     from replay.simulator import SimulatorParams
     from replay.simulator import simulate as make
+    from replay.streams import StreamWriter
 
     with _errors(), StreamWriter(out) as writer, _progress("events") as advance:
         params = SimulatorParams(
