@@ -82,6 +82,7 @@ def replay(
     RunError
         When ``out`` holds a run already.
     """
+    _refuse_existing(out)  # before any stream is opened
     return run_events(merge_streams(streams), out, params, progress, [path.name for path in streams])
 
 
@@ -93,8 +94,7 @@ def run_events(
     names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Replay ``events`` into the folder ``out``; see :func:`replay`. ``names`` go into the summary."""
-    if (out / SUMMARY_FILE).exists():
-        raise RunError(f"{out}: holds a run already; choose another folder or remove it")
+    _refuse_existing(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / SHARD_FILE).unlink(missing_ok=True)
     shard = SqliteShard(out / SHARD_FILE, durable=False)
@@ -126,6 +126,11 @@ def run_events(
     summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)
     (out / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _refuse_existing(out: Path) -> None:
+    if (out / SUMMARY_FILE).exists():
+        raise RunError(f"{out}: holds a run already; choose another folder or remove it")
 
 
 def _with_policy(events: Iterator[Event | BadRecord], params: ReplayParams) -> Iterator[Event | BadRecord]:
