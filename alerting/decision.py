@@ -7,10 +7,10 @@ from hashlib import blake2b
 from typing import ClassVar
 
 from detectors.assessment import Family
-from detectors.events import STRICT, Payment
+from detectors.events import STRICT, Payment, Word
 
 
-class Action(StrEnum):
+class Action(Word):
     """What the gateway should do, from mildest to strictest."""
 
     APPROVE = "APPROVE"

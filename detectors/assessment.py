@@ -1,7 +1,9 @@
 """What the detectors conclude of one payment: values only; wording comes later."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from detectors.context import Context
 
 
 class Family(StrEnum):
@@ -50,10 +52,11 @@ class Assessment:
     hundred, 75 one in a thousand and 100 one in ten thousand or rarer. ``raw_score`` is the uncalibrated
     sum behind it. ``evidence`` is sorted by falling ``weight`` and each weight is that evidence's share of
     ``raw_score``. ``features`` are the numbers that later learning uses, in the order of
-    ``detectors.features.NAMES``.
+    ``detectors.features.NAMES``. ``context`` is what the detectors saw, for learning right afterwards.
     """
 
     score: float
     raw_score: float
     evidence: tuple[tuple[Evidence, float], ...]
     features: tuple[float, ...]
+    context: Context | None = field(default=None, compare=False, repr=False)

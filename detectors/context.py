@@ -31,6 +31,9 @@ class Context:
     user_counts, user_sums and so on
         Payments in each window of ``detectors.velocity.WINDOWS`` and their sums in major units of the
         reference currency, this payment included if it counts.
+    names, category_key, category_at
+        32-bit names per kind of ``detectors.profile.KINDS``, 0 where not said; the key of the category, and
+        where the user's norms of it are, 0 when they are not or no money is spent.
     new
         Per kind of ``detectors.profile.KINDS``: True when new, False when known, None when not said.
     position
@@ -56,6 +59,8 @@ class Context:
         "card_counts",
         "card_sums",
         "category",
+        "category_at",
+        "category_key",
         "category_level",
         "category_spread",
         "category_z",
@@ -73,6 +78,7 @@ class Context:
         "merchant",
         "merchant_counts",
         "minor_ref",
+        "names",
         "new",
         "payment",
         "population",
@@ -113,6 +119,9 @@ class Context:
     card_sums: tuple[float, ...]
     device_counts: tuple[float, ...]
     device_sums: tuple[float, ...]
+    names: tuple[int, ...]
+    category_key: int
+    category_at: int
     new: tuple[bool | None, ...]
     position: Position | None
     distance_km: float

@@ -120,15 +120,22 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
     context.card_counts, context.card_sums = _windows(subjects.card, time_s, more, minor)
     context.device_counts, context.device_sums = _windows(subjects.device, time_s, more, minor)
     seen = user.seen
-    context.new = tuple([None if not name else name not in seen for name in tokens(payment)])
+    names = context.names = tokens(payment)
+    context.new = tuple([name not in seen if name else None for name in names])
     _measure_places(context, payment, user)
     level, spread = user_level(user, population)
     context.level, context.spread = level, spread
     context.amount_z = (context.log_amount - level) / spread if context.spends else 0.0
-    context.category_level, context.category_spread, context.category_z = 0.0, 0.0, 0.0
-    key = category_key(payment)
+    context.category_at, context.category_level, context.category_spread, context.category_z = (
+        0,
+        0.0,
+        0.0,
+        0.0,
+    )
+    key = context.category_key = category_key(payment)
     if key and context.spends:
-        level, spread = category_level(user, key, subjects.category, population, level)
+        at = context.category_at = user.category(key)
+        level, spread = category_level(user, at, subjects.category, population, level)
         context.category_level, context.category_spread = level, spread
         context.category_z = (context.log_amount - level) / spread
     context.joint_score = subjects.joint.score(_joint_vector(context)) if context.spends else 0.0

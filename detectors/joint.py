@@ -73,22 +73,19 @@ class JointModel:
     River, another seed or shape is not used: the model then begins anew.
     """
 
-    __slots__ = ("_compiled", "_dirty", "_epoch", "_learned", "_nodes", "_ready", "_size", "_trees")
+    __slots__ = ("_compiled", "_dirty", "_epoch", "_learned", "_nodes", "_ready", "_size")
 
     def __init__(self, size: int = SIZE) -> None:
         self._size = size
-        self._trees = HalfSpaceTrees(n_trees=TREES, height=HEIGHT, window_size=WINDOW, seed=SEED)
-        # River builds the trees at the first vector; that one is taken out again.
-        self._trees.learn_one(dict.fromkeys(range(size), 0.5))  # type: ignore[no-untyped-call]
+        trees = HalfSpaceTrees(n_trees=TREES, height=HEIGHT, window_size=WINDOW, seed=SEED)
+        # River builds the trees at the first vector, which counts nowhere else.
+        trees.learn_one(dict.fromkeys(range(size), 0.5))  # type: ignore[no-untyped-call]
         self._nodes = [
             node
-            for tree in self._trees.trees
+            for tree in trees.trees
             for node in tree.iter_dfs()  # type: ignore[no-untyped-call]
         ]
-        for node in self._nodes:
-            node.l_mass = 0
-        self._trees.counter = 0
-        self._compiled = CompiledTrees(self._trees, size)
+        self._compiled = CompiledTrees(trees, size)
         self._learned = array("d")
         self._epoch = 0
         self._ready = False
@@ -102,11 +99,11 @@ class JointModel:
         """Learn a vector; what is not finite is refused."""
         if not isfinite(sum(x)):
             return
-        # A tuple does what River asks of its mapping: the features' names are the places 0, 1, 2 ...
-        self._trees.learn_one(x)  # type: ignore[no-untyped-call]
-        if self._trees.counter == 0:
+        self._compiled.learn(x)
+        learned = len(self._learned) + self._size
+        if learned == WINDOW * self._size:
             self._epoch += 1
-            self._compiled.refresh()
+            self._compiled.end_window()
             self._ready = True
             del self._learned[:]
             self._dirty = {-1}

@@ -1,12 +1,12 @@
 """How state changes: facts from every payment, norms from payments that were let through."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log1p
 from operator import itemgetter
 from typing import Final
 
-from detectors.events import Location, Payment, PaymentType
+from detectors.context import Context
+from detectors.events import Location
 from detectors.features import NAMES, joint_vector
 from detectors.level import user_level
 from detectors.moments import learn, learn_amount
@@ -14,20 +14,12 @@ from detectors.population import LEARNED, Population
 from detectors.population_learning import teach_population
 from detectors.profile import AMOUNT, DISTANCE, GAP, NEW, RHYTHM, EntityProfile, UserProfile
 from detectors.reading import (
-    NO_SPENDING,
-    category_key,
-    local_hour,
-    place_of_payer,
-    reference_amount,
-    reference_minor,
-    safe_log,
     seconds,
-    tokens,
 )
 from detectors.rhythm_state import learn_rhythm
 from detectors.subjects import Subjects
 from detectors.tokens import token
-from geo import Position, distance_km
+from geo import Position
 
 CATEGORY_MEMORY: Final = 5_000.0
 _GAP_MEMORY: Final = 60.0
@@ -55,12 +47,11 @@ class Memories:
     merchant: float
 
 
-def observe_payment(payment: Payment, subjects: Subjects, rates: Mapping[str, float]) -> int:
-    """Count the payment on its user, merchant, card and device; the time it counts at, in seconds."""
-    time_s = seconds(payment.event_time)
-    if payment.payment_type is PaymentType.REFUND:
-        return time_s
-    minor = reference_minor(reference_amount(payment, rates))
+def observe_payment(context: Context, subjects: Subjects) -> None:
+    """Count the payment on its user, merchant, card and device."""
+    if not context.counts:
+        return
+    time_s, minor, payment = context.time_s, context.minor_ref, context.payment
     user, name = subjects.user, token(0, payment.user_id)
     _touch(user, time_s)
     user.velocity.add(time_s, minor)
@@ -72,44 +63,36 @@ def observe_payment(payment: Payment, subjects: Subjects, rates: Mapping[str, fl
     if subjects.category is not None:
         # No windows: a category is for amounts, and a busy one would only churn counters.
         _touch(subjects.category, time_s)
-    return time_s
 
 
 def learn_payment(
-    payment: Payment,
-    subjects: Subjects,
-    features: tuple[float, ...],
-    rates: Mapping[str, float],
-    time_zone: str,
-    memories: Memories,
+    context: Context, subjects: Subjects, features: tuple[float, ...], memories: Memories
 ) -> None:
     """Teach all norms one payment; ``features`` are those of its assessment, or empty."""
-    if payment.payment_type is PaymentType.REFUND:
+    if not context.counts:
         return
-    user, time_s = subjects.user, seconds(payment.event_time)
+    user, population = subjects.user, subjects.population
     amount_z, gap_s, distance, _, _, joint = read = _read(features) if features else _UNKNOWN
     log_amount = None
-    if payment.payment_type not in NO_SPENDING:
-        log_amount = safe_log(reference_amount(payment, rates))
+    if context.spends:
+        log_amount = context.log_amount
         if not -_OUTLIER_Z <= amount_z <= _OUTLIER_Z:
-            log_amount = _tame(log_amount, user, subjects.population)
-    hour, weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
-    position = place_of_payer(payment)
-    if position is not None and distance < 0.0 and (home := user.home) is not None:
-        distance = distance_km(home, position)
-    sampled = _is_sampled(subjects.population)
+            log_amount = _tame(log_amount, user, population)
+    if distance < 0.0:
+        distance = context.usual_distance_km
+    sampled = _is_sampled(population)
     if sampled:
-        teach_population(payment, user, subjects.population, log_amount, (hour, weekday), distance, read)
+        teach_population(context, log_amount, distance, read)
     if log_amount is not None:
-        _learn_amounts(payment, subjects, log_amount, memories)
+        _learn_amounts(context, subjects, log_amount, memories)
         if features and (sampled or joint <= 0.0):
             subjects.joint.learn(joint_vector(features))
-    learn_rhythm(user.norms, RHYTHM, hour, weekday, memories.rhythm)
-    _learn_novelty(payment, user, memories.novelty)
+    learn_rhythm(user.norms, RHYTHM, context.hour, context.weekday, memories.rhythm)
+    _learn_novelty(context.names, user, memories.novelty)
     if gap_s >= 0.0:
         learn(user.norms, GAP, log1p(gap_s), _GAP_MEMORY)
-    if position is not None:
-        _learn_place(position, time_s, distance, user, memories.distance)
+    if context.position is not None:
+        _learn_place(context.position, context.time_s, distance, user, memories.distance)
 
 
 def learn_location(location: Location, user: UserProfile, max_accuracy_m: float) -> None:
@@ -142,25 +125,28 @@ def _is_sampled(population: Population) -> bool:
     return learned < _SAMPLE_FROM or learned % _SAMPLE == 0.0
 
 
-def _learn_amounts(payment: Payment, subjects: Subjects, log_amount: float, memories: Memories) -> None:
+def _learn_amounts(context: Context, subjects: Subjects, log_amount: float, memories: Memories) -> None:
     learn_amount(subjects.user.norms, AMOUNT, log_amount, memories.amount)
     subjects.merchant.learn_amount(log_amount, memories.merchant)
     if subjects.category is not None:
         subjects.category.learn_amount(log_amount, CATEGORY_MEMORY)
-    key = category_key(payment)
-    if key:
-        subjects.user.learn_category(key, log_amount, memories.category)
+    if context.category_key:
+        subjects.user.learn_category(context.category_key, log_amount, memories.category, context.category_at)
 
 
-def _learn_novelty(payment: Payment, user: UserProfile, memory: float) -> None:
-    norms, at = user.norms, NEW
-    for name in tokens(payment):
+def _learn_novelty(names: tuple[int, ...], user: UserProfile, memory: float) -> None:
+    norms, saw, at = user.norms, user.saw, NEW
+    for name in names:
         if name:
             n = norms[at]
             n = n + 1.0 if n < memory else memory
             norms[at] = n
             share = norms[at + 1]
-            norms[at + 1] = share + (1.0 - share) / n if user.saw(name) else share - share / n
+            # Written so that a share of 0, the usual one, costs nothing.
+            if saw(name):
+                norms[at + 1] = share + (1.0 - share) / n
+            elif share:
+                norms[at + 1] = share - share / n
         at += 2
 
 

@@ -34,11 +34,12 @@ def user_level(user: UserProfile, population: Population) -> tuple[float, float]
 
 
 def category_level(
-    user: UserProfile, key: int, category: EntityProfile | None, population: Population, user_at: float
+    user: UserProfile, at: int, category: EntityProfile | None, population: Population, user_at: float
 ) -> tuple[float, float]:
     """The log amount to expect of the user in a category, and its standard deviation.
 
-    ``user_at`` is the user's general level. Before the user's own payments in the category speak, the
+    ``at`` is where the user's norms of the category are (0 nowhere) and ``user_at`` the user's general
+    level. Before the user's own payments in the category speak, the
     category's level among all users does, moved by half of what the user differs in general.
     """
     shared, own = population.norms, user.norms
@@ -52,7 +53,6 @@ def category_level(
         general = (n * category.norms[AMOUNT + 1] + _CATEGORY_WORTH * centre) / known
         around = (n * category.norms[AMOUNT + 2] + _CATEGORY_WORTH * shared[ALL_AMOUNT + 2]) / known
     expected = general + _USER_SHARE * (user_at - centre)
-    at = user.category(key)
     n = own[at] if at else 0.0
     within = max(min(around, shared[CATEGORY_WITHIN + 2]), _MIN_VARIANCE)
     if n <= 0.0:

@@ -4,7 +4,7 @@ A River object per statistic would be several times as large as the whole rest o
 numbers rest here and River's ``Var`` does the step where amounts are learned.
 """
 
-from array import array
+from collections.abc import MutableSequence
 from math import isfinite
 
 from river.stats import Var
@@ -12,7 +12,7 @@ from river.stats import Var
 _HUGE = 1e30
 
 
-def learn_amount(numbers: "array[float]", at: int, x: float, memory: float) -> None:
+def learn_amount(numbers: MutableSequence[float], at: int, x: float, memory: float) -> None:
     """Learn ``x`` into the count, mean and variance at ``numbers[at:at + 3]`` by a step of River's ``Var``.
 
     The count stops at ``memory``, so old values fade. What is not finite is refused: River would never
@@ -27,7 +27,7 @@ def learn_amount(numbers: "array[float]", at: int, x: float, memory: float) -> N
     numbers[at + 2] = var.get()
 
 
-def learn(numbers: "array[float]", at: int, x: float, memory: float) -> None:
+def learn(numbers: MutableSequence[float], at: int, x: float, memory: float) -> None:
     """Learn ``x`` like :func:`learn_amount` (Welford's formula, as in River), four times as fast."""
     if not -_HUGE < x < _HUGE:
         return

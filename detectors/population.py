@@ -57,18 +57,19 @@ class Population:
     __slots__ = ("_bins", "_time_s", "_unit", "norms", "payments")
 
     def __init__(self) -> None:
-        self.norms = array("d", bytes(8 * NORMS))
+        self.norms = [0.0] * NORMS
+        # Lists, not arrays: there is one population, and every payment reads it some fifty times.
         # A little knowledge to begin with, soon outweighed: amounts around 30, spread over a few decades.
-        self.norms[AMOUNT : AMOUNT + 3] = array("d", (5.0, 3.4, 2.0))
-        self.norms[WITHIN : WITHIN + 3] = array("d", (5.0, 0.0, 1.0))
-        self.norms[CATEGORY_WITHIN : CATEGORY_WITHIN + 3] = array("d", (5.0, 0.0, 1.0))
-        self.norms[DISTANCE : DISTANCE + 3] = array("d", (5.0, 2.0, 2.0))
-        self.norms[RATE : RATE + 2] = array("d", (5.0, 1.0 / 86_400.0))
-        self.norms[JOINT : JOINT + 3] = array("d", (5.0, 0.5, 0.0025))
+        self.norms[AMOUNT : AMOUNT + 3] = (5.0, 3.4, 2.0)
+        self.norms[WITHIN : WITHIN + 3] = (5.0, 0.0, 1.0)
+        self.norms[CATEGORY_WITHIN : CATEGORY_WITHIN + 3] = (5.0, 0.0, 1.0)
+        self.norms[DISTANCE : DISTANCE + 3] = (5.0, 2.0, 2.0)
+        self.norms[RATE : RATE + 2] = (5.0, 1.0 / 86_400.0)
+        self.norms[JOINT : JOINT + 3] = (5.0, 0.5, 0.0025)
         for kind in range(6):
-            self.norms[NEW + 2 * kind : NEW + 2 * kind + 2] = array("d", (5.0, 0.1))
+            self.norms[NEW + 2 * kind : NEW + 2 * kind + 2] = (5.0, 0.1)
         new_rhythm(self.norms, RHYTHM)
-        self._bins = array("d", bytes(8 * (_RAW_AT + RAW_BINS)))
+        self._bins = [0.0] * (_RAW_AT + RAW_BINS)
         self._unit = 1.0  # what one payment weighs now; it grows, so that older ones fade
         self._time_s = 0
         self.payments = 0.0
@@ -123,7 +124,7 @@ class Population:
         header = _HEADER.pack(
             _VERSION, MAX_DETECTORS, len(self.norms), self._time_s, self._unit, self.payments
         )
-        return header + self.norms.tobytes() + self._bins.tobytes()
+        return header + array("d", self.norms).tobytes() + array("d", self._bins).tobytes()
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Population":
@@ -133,8 +134,8 @@ class Population:
         if (version, detectors, norms) != (_VERSION, MAX_DETECTORS, NORMS):
             raise ValueError(f"population: schema version {version} is unknown; allowed: {_VERSION}")
         end = _HEADER.size + 8 * norms
-        self.norms = array("d", packed[_HEADER.size : end])
-        self._bins = array("d", packed[end:])
+        self.norms = array("d", packed[_HEADER.size : end]).tolist()
+        self._bins = array("d", packed[end:]).tolist()
         return self
 
     def _advance(self, time_s: int) -> None:
@@ -150,7 +151,7 @@ class Population:
         self._unit *= exp(_DECAY * step)
         if self._unit > _MAX_UNIT:
             scale = 1.0 / self._unit
-            self._bins = array("d", [mass * scale for mass in self._bins])
+            self._bins = [mass * scale for mass in self._bins]
             self.payments *= scale
             self._unit = 1.0
 

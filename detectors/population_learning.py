@@ -3,7 +3,7 @@
 from math import log1p, sqrt
 from typing import Final
 
-from detectors.events import Payment
+from detectors.context import Context
 from detectors.moments import learn
 from detectors.population import AMOUNT as ALL_AMOUNT
 from detectors.population import CATEGORY_WITHIN, JOINT, RATE, WITHIN, Population
@@ -11,7 +11,6 @@ from detectors.population import DISTANCE as ALL_DISTANCE
 from detectors.population import NEW as ALL_NEW
 from detectors.population import RHYTHM as ALL_RHYTHM
 from detectors.profile import AMOUNT, NEW, UserProfile
-from detectors.reading import category_key, tokens
 from detectors.rhythm_state import learn_rhythm
 
 MEMORY: Final = 20_000.0
@@ -23,41 +22,34 @@ _RATE_AGE_D: Final = 7.0
 
 
 def teach_population(
-    payment: Payment,
-    user: UserProfile,
-    population: Population,
-    log_amount: float | None,
-    when: tuple[int, int],
-    distance: float,
-    read: tuple[float, ...],
+    context: Context, log_amount: float | None, distance: float, read: tuple[float, ...]
 ) -> None:
-    """Teach the population one payment of ``user``.
+    """Teach the population one payment of a user.
 
-    ``when`` is the local hour and weekday, ``distance`` the usual kind of distance in km or -1, and ``read``
-    holds what ``detectors.learning`` reads of the features.
+    ``distance`` is the usual kind of distance in km or -1, and ``read`` holds what ``detectors.learning``
+    reads of the features.
     """
+    user, population = context.user, context.population
     shared = population.norms
     _, _, _, month, age_d, joint = read
     if log_amount is not None:
-        _teach_amounts(payment, user, population, log_amount)
+        _teach_amounts(context.category_at, user, population, log_amount)
     if joint > 0.0:
         learn(shared, JOINT, joint, _JOINT_MEMORY)
-    learn_rhythm(shared, ALL_RHYTHM, *when, MEMORY)
+    learn_rhythm(shared, ALL_RHYTHM, context.hour, context.weekday, MEMORY)
     if distance >= 0.0:
         learn(shared, ALL_DISTANCE, log1p(distance), MEMORY)
     if age_d >= _RATE_AGE_D:
         _mean(population, RATE, month / (min(age_d, 30.0) * 86_400.0))
-    for kind, name in enumerate(tokens(payment)):
-        if name and user.norms[NEW + 2 * kind] >= _KNOWN:
-            _mean(population, ALL_NEW + 2 * kind, 0.0 if name in user.seen else 1.0)
+    for kind, new in enumerate(context.new):
+        if new is not None and user.norms[NEW + 2 * kind] >= _KNOWN:
+            _mean(population, ALL_NEW + 2 * kind, 1.0 if new else 0.0)
 
 
-def _teach_amounts(payment: Payment, user: UserProfile, population: Population, log_amount: float) -> None:
+def _teach_amounts(at: int, user: UserProfile, population: Population, log_amount: float) -> None:
     shared, own = population.norms, user.norms
     learn(shared, ALL_AMOUNT, log_amount, MEMORY)
     _teach_spread(population, WITHIN, own[AMOUNT], own[AMOUNT + 1], log_amount)
-    key = category_key(payment)
-    at = user.category(key) if key else 0
     if at:
         _teach_spread(population, CATEGORY_WITHIN, own[at], own[at + 1], log_amount)
 

@@ -100,9 +100,13 @@ class UserProfile:
         except ValueError:
             return 0
 
-    def learn_category(self, key: int, x: float, memory: float) -> None:
-        """Learn an amount of the category; the least used category makes room for a new one."""
-        at = self.category(key)
+    def learn_category(self, key: int, x: float, memory: float, at: int | None = None) -> None:
+        """Learn an amount of the category; the least used category makes room for a new one.
+
+        ``at`` is what :meth:`category` says, where that was asked already.
+        """
+        if at is None:
+            at = self.category(key)
         norms = self.norms
         if not at:
             counts = norms[CATEGORIES + 1 :: _ROW]

@@ -1,6 +1,6 @@
 """The hour of the day and the day of the week, against when this user pays."""
 
-from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -83,8 +83,8 @@ class RhythmDetector:
 
 
 def _rarer(
-    own: "array[float]",
-    shared: "array[float]",
+    own: Sequence[float],
+    shared: Sequence[float],
     first: int,
     length: int,
     limit: float,

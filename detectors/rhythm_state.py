@@ -3,7 +3,7 @@
 A profile or the population holds it inside its packed array, from place ``at`` on.
 """
 
-from array import array
+from collections.abc import MutableSequence
 from typing import Final
 
 HOURS: Final = 24
@@ -16,12 +16,12 @@ _BESIDE: Final = 0.25
 """Half of a payment's weight falls on its hour, a quarter on either hour beside it."""
 
 
-def new_rhythm(numbers: "array[float]", at: int) -> None:
+def new_rhythm(numbers: MutableSequence[float], at: int) -> None:
     """Make the zeros at ``at`` an empty rhythm."""
     numbers[at + UNIT] = 1.0
 
 
-def learn_rhythm(numbers: "array[float]", at: int, hour: int, weekday: int, memory: float) -> None:
+def learn_rhythm(numbers: MutableSequence[float], at: int, hour: int, weekday: int, memory: float) -> None:
     """Learn a payment; the last ``memory`` payments count, the older ones fade.
 
     New payments weigh more instead of old ones being scaled down; now and then all is scaled back.

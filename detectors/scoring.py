@@ -171,23 +171,33 @@ class Scorer:
         shares = tuple([(evidence, part / raw) for evidence, part in found])
         score = 25.0 * -log10(population.tail(raw)) if raw > 0.0 else 0.0
         features = values(context, surprises)
-        return Assessment(min(100.0, max(0.0, score)), raw, shares, features)
+        return Assessment(min(100.0, max(0.0, score)), raw, shares, features, context)
 
     def observe(self, payment: Payment, subjects: Subjects, assessment: Assessment | None) -> None:
         """Count the payment: the facts, whatever was decided; ``None`` when it was never assessed."""
-        time_s = observe_payment(payment, subjects, self.params.rates)
-        if assessment is None:
-            return
-        surprises = assessment.features[_FIRST_SURPRISE:]
-        subjects.population.observe(time_s, surprises, assessment.raw_score)
+        context = assessment.context if assessment is not None else None
+        if context is None:
+            context = self.measure(payment, subjects)
+        observe_payment(context, subjects)
+        if assessment is not None:
+            surprises = assessment.features[_FIRST_SURPRISE:]
+            subjects.population.observe(context.time_s, surprises, assessment.raw_score)
 
-    def learn(self, payment: Payment, subjects: Subjects, assessment_features: tuple[float, ...]) -> None:
+    def learn(
+        self,
+        payment: Payment,
+        subjects: Subjects,
+        features: tuple[float, ...],
+        context: Context | None = None,
+    ) -> None:
         """Teach the norms a payment that was let through; it may be older than what they know.
 
-        The features are those of its assessment, empty when it was never assessed.
+        The features are those of its assessment, empty when it was never assessed. The context is that of
+        the assessment too, if the norms are still what they were then.
         """
-        params = self.params
-        learn_payment(payment, subjects, assessment_features, params.rates, params.time_zone, self._memories)
+        if context is None:
+            context = self.measure(payment, subjects)
+        learn_payment(context, subjects, features, self._memories)
 
     def locate(self, location: Location, user: UserProfile) -> None:
         """Take a position fix as the last known position, if it can be trusted and is not older."""

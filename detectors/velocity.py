@@ -104,13 +104,16 @@ class Velocity:
         if not times:
             return (more,) * _LENGTH
         first = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
-        until = more + self._count_before(first)
+        counts = self._counts
+        until = more + (first if counts is None else self._count_before(first))
+        age = time_s - times[first - 1] if first else HORIZON_S
         count, found = more, []
         for window_s in WINDOWS:
             # A longer window begins no later than a shorter one: look only before the last place.
-            if first and times[first - 1] > time_s - window_s:
+            if age < window_s:
                 first = bisect_right(times, time_s - window_s, 0, first - 1)
-                count = until - self._count_before(first)
+                age = time_s - times[first - 1] if first else HORIZON_S
+                count = until - (first if counts is None else self._count_before(first))
             found.append(count)
         return tuple(found)
 
@@ -128,11 +131,14 @@ class Velocity:
         first = len(times) if time_s >= times[-1] else bisect_right(times, time_s)
         all_totals = amount + (totals[first - 1] if first else base)
         all_counts = more + (first if counts is None else self._count_before(first))
+        # How long ago the last entry outside of the window was: a longer window may reach back to it.
+        age = time_s - times[first - 1] if first else HORIZON_S
         count, total = more, amount / 100.0
         found_counts, found_totals = [], []
         for window_s in WINDOWS:
-            if first and times[first - 1] > time_s - window_s:
+            if age < window_s:
                 first = bisect_right(times, time_s - window_s, 0, first - 1)
+                age = time_s - times[first - 1] if first else HORIZON_S
                 total = (all_totals - (totals[first - 1] if first else base)) / 100.0
                 count = all_counts - (first if counts is None else self._count_before(first))
             found_counts.append(count)

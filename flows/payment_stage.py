@@ -21,6 +21,9 @@ from flows.state import State
 
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<BH")
+_APPROVE: Final = Action.APPROVE
+_Keys = tuple[str, str, str | None, str | None, str | None]
+"""Under which keys user, merchant, card, device and category are stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,34 +65,39 @@ class PaymentStage:
         self.scorer = scorer
         self._joint = joint
         self._population = population
-        self._to_learn: tuple[Payment, Subjects, Assessment, Action, Decider] | None = None
+        self._to_learn: tuple[Payment, _Keys, Subjects, Assessment, Action, Decider] | None = None
 
     def decide(self, position: int, payment: Payment, decider: Decider) -> Decided:
         """Answer one payment; :meth:`learn` must follow before anything else is applied."""
-        subjects = self._subjects(payment)
+        names = _keys_of(payment)
+        subjects = self._find(names)
         assessment = self.scorer.assess(payment, subjects)
         user = subjects.user
         sca = ScaCounters(user.since_sca_count, user.since_sca_eur_minor)
         decision = decider.decide(payment, assessment, sca, position)
-        self._to_learn = (payment, subjects, assessment, decision.action, decider)
+        self._to_learn = (payment, names, subjects, assessment, decision.action, decider)
         return Decided(position, payment, decision, assessment.features, encode_decision(decision))
 
-    def learn(self) -> None:
-        """Learn the last payment that was decided, if that is still to be done."""
+    def learn(self) -> bool:
+        """Learn the last payment that was decided, if that is still to be done.
+
+        True when outcomes of payments of this user came early, so that one may be about this payment.
+        """
         if self._to_learn is None:
-            return
-        payment, subjects, assessment, action, decider = self._to_learn
+            return False
+        payment, names, subjects, assessment, action, decider = self._to_learn
         self._to_learn = None
         try:
             self.scorer.observe(payment, subjects, assessment)
-            if action is Action.APPROVE:
-                self.scorer.learn(payment, subjects, assessment.features)
+            if action is _APPROVE:
+                self.scorer.learn(payment, subjects, assessment.features, assessment.context)
                 _count_towards_sca(payment, subjects.user, decider)
             else:
                 self._quarantine(payment, assessment.features)
         finally:
             # Also after a fault: what is in memory and what a restart would load must not part.
-            self._store(payment, subjects)
+            self._store(names, subjects)
+        return subjects.user.early_outcomes > 0
 
     def fall_back(self, position: int, answered: FallbackAnswered, decider: Decider) -> Decided:
         """Put an answer on record that the fallback gave."""
@@ -117,44 +125,57 @@ class PaymentStage:
         entry = self._state.find(key, Quarantined)
         if entry is None:
             return False
-        subjects = self._subjects(entry.payment)
+        names = _keys_of(entry.payment)
+        subjects = self._find(names)
         features = entry.features or self.scorer.assess(entry.payment, subjects).features
         self.scorer.learn(entry.payment, subjects, features)
         self._state.delete(key)
-        self._store(entry.payment, subjects)
+        self._store(names, subjects)
         return True
 
     def _quarantine(self, payment: Payment, features: tuple[float, ...]) -> None:
         key = keys.quarantine(payment.tenant, payment.transaction_id)
         self._state.put(key, Quarantined(payment, features))
 
-    def _subjects(self, payment: Payment) -> Subjects:
-        entity, tenant = self._entity, payment.tenant
-        card, device, mcc = payment.card_token, payment.device_id, payment.mcc
+    def _find(self, names: _Keys) -> Subjects:
+        entity = self._entity
+        user, merchant, card, device, category = names
         return Subjects(
-            user=self._state.find(keys.user(tenant, payment.user_id), UserProfile) or UserProfile(),
-            merchant=entity(keys.merchant(tenant, payment.merchant_id)),
-            card=None if card is None else entity(keys.card(tenant, card)),
-            device=None if device is None else entity(keys.device(tenant, device)),
-            category=None if mcc is None else entity(keys.category(tenant, mcc)),
+            user=self._state.find(user, UserProfile) or UserProfile(),
+            merchant=self._state.find(merchant, EntityProfile) or EntityProfile(),
+            card=entity(card),
+            device=entity(device),
+            category=entity(category),
             population=self._population,
             joint=self._joint,
         )
 
-    def _entity(self, key: str) -> EntityProfile:
-        return self._state.find(key, EntityProfile) or EntityProfile()
+    def _entity(self, key: str | None) -> EntityProfile | None:
+        return None if key is None else self._state.find(key, EntityProfile) or EntityProfile()
 
-    def _store(self, payment: Payment, subjects: Subjects) -> None:
-        put, tenant = self._state.put, payment.tenant
-        put(keys.user(tenant, payment.user_id), subjects.user)
-        put(keys.merchant(tenant, payment.merchant_id), subjects.merchant)
-        if subjects.card is not None and payment.card_token is not None:
-            put(keys.card(tenant, payment.card_token), subjects.card)
-        if subjects.device is not None and payment.device_id is not None:
-            put(keys.device(tenant, payment.device_id), subjects.device)
-        if subjects.category is not None and payment.mcc is not None:
-            put(keys.category(tenant, payment.mcc), subjects.category)
+    def _store(self, names: _Keys, subjects: Subjects) -> None:
+        put = self._state.put
+        user, merchant, card, device, category = names
+        put(user, subjects.user)
+        put(merchant, subjects.merchant)
+        if card is not None and subjects.card is not None:
+            put(card, subjects.card)
+        if device is not None and subjects.device is not None:
+            put(device, subjects.device)
+        if category is not None and subjects.category is not None:
+            put(category, subjects.category)
         put(keys.POPULATION, subjects.population)
+
+
+def _keys_of(payment: Payment) -> _Keys:
+    tenant, card, device, mcc = payment.tenant, payment.card_token, payment.device_id, payment.mcc
+    return (
+        keys.user(tenant, payment.user_id),
+        keys.merchant(tenant, payment.merchant_id),
+        None if card is None else keys.card(tenant, card),
+        None if device is None else keys.device(tenant, device),
+        None if mcc is None else keys.category(tenant, mcc),
+    )
 
 
 def _count_towards_sca(payment: Payment, user: UserProfile, decider: Decider) -> None:

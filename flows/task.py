@@ -1,8 +1,8 @@
 """The shard task: applies log records in order and owns all state of its shard. Plain Python, one thread."""
 
-from array import array
 from collections.abc import Callable
 from dataclasses import replace
+from struct import Struct
 from typing import Final
 
 import structlog
@@ -27,6 +27,7 @@ from flows.store import LedgerRow, OutcomeRow, Slice, StateStore
 
 _log = structlog.get_logger(__name__)
 _NOTHING: Final[list[Output]] = []
+_FEATURES: Final = Struct(f"{len(NAMES)}f")
 
 
 class _PolicyText:
@@ -112,8 +113,8 @@ class ShardTask:
         if unsettled is None:
             return
         try:
-            self._payments.learn()
-            self._feedback.apply_early(unsettled)
+            if self._payments.learn():
+                self._feedback.apply_early(unsettled)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
@@ -157,7 +158,7 @@ class ShardTask:
 
     def _keep(self, output: Output) -> None:
         if isinstance(output, Decided):
-            features = array("f", output.features).tobytes()
+            features = _FEATURES.pack(*output.features) if output.features else b""
             self._ledger.append(LedgerRow(output.position, output.encoded, features))
         elif isinstance(output, OutcomeNoted):
             outcome = output.outcome
