@@ -1,13 +1,15 @@
 """Which callers may act for which tenants."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, cast
+from typing import Final, TypeAlias
 
-import grpc
+import grpc.aio
 
 from alerting.rpc.errors import CallerUnknownError, TenantNotAllowedError
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 ALL_TENANTS: Final = "*"
 _BEARER: Final = "Bearer "
@@ -55,18 +57,17 @@ class Callers:
         names = self.by_identity.get(identity)
         return None if names is None else Tenants(names)
 
-    def tenants_of(self, context: grpc.ServicerContext) -> Tenants:
+    def tenants_of(self, context: Context) -> Tenants:
         """The tenants of the caller behind ``context``; raises :class:`CallerUnknownError`."""
         for tenants in (self._by_certificate(context), self._by_token(context)):
             if tenants is not None:
                 return tenants
         raise CallerUnknownError
 
-    def _by_certificate(self, context: grpc.ServicerContext) -> Tenants | None:
+    def _by_certificate(self, context: Context) -> Tenants | None:
         if not self.by_identity:
             return None
-        # The published types know only one value per key.
-        shown = cast(Mapping[str, Iterable[bytes]], context.auth_context())
+        shown = context.auth_context()
         for key in _IDENTITIES:
             for identity in shown.get(key, ()):
                 tenants = self.tenants_named(identity.decode("utf-8", "replace"))
@@ -74,10 +75,10 @@ class Callers:
                     return tenants
         return None
 
-    def _by_token(self, context: grpc.ServicerContext) -> Tenants | None:
+    def _by_token(self, context: Context) -> Tenants | None:
         if not self.by_token_sha256:
             return None
-        for key, value in context.invocation_metadata():
+        for key, value in context.invocation_metadata() or ():
             if key == "authorization" and isinstance(value, str) and value.startswith(_BEARER):
                 digest = sha256(value.removeprefix(_BEARER).encode()).hexdigest()
                 names = self.by_token_sha256.get(digest)
@@ -85,6 +86,6 @@ class Callers:
         return None
 
 
-def tenants_of(callers: Callers | None, context: grpc.ServicerContext) -> Tenants:
+def tenants_of(callers: Callers | None, context: Context) -> Tenants:
     """The caller's tenants; every tenant where no list of callers is kept."""
     return EVERY_TENANT if callers is None else callers.tenants_of(context)

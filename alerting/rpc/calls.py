@@ -1,77 +1,99 @@
-"""What every call goes through: who calls, what is refused, how an error becomes the reply."""
+"""What both services share: the engine, who calls, the limits, and waiting without holding up the loop."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import BoundedSemaphore
 from typing import TypeVar
 
-import grpc
+import grpc.aio
 from google.rpc import status_pb2
 
-from alerting.engine import RiskEngine, UnknownTransactionError
-from alerting.rpc.callers import Callers, Tenants, tenants_of
+from alerting.decision import Decision
+from alerting.engine import Pending, PendingReceipt, Receipt, RiskEngine, UnknownTransactionError
+from alerting.rpc.callers import Callers, Context, Tenants, tenants_of
 from alerting.rpc.convert import OutcomeReport
-from alerting.rpc.errors import TooManyStreamsError, UserUnknownError, abort, status_of
+from alerting.rpc.errors import TooManyStreamsError, UserUnknownError, status_of
+from alerting.rpc.mailbox import Mailbox
 from alerting.rpc.params import EdgeParams
 from detectors.events import Outcome
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
 class Calls:
-    """The engine and the rules that both services share; ``streams`` are the places left for streams."""
+    """The engine as the coroutines of one loop use it; must be made on that loop."""
 
-    engine: RiskEngine
-    params: EdgeParams
-    callers: Callers | None
-    streams: BoundedSemaphore
+    def __init__(self, engine: RiskEngine, params: EdgeParams, callers: Callers | None) -> None:
+        self.engine = engine
+        self.params = params
+        self._callers = callers
+        self._mailbox = Mailbox()
+        self._loop = asyncio.get_running_loop()
+        self._ahead = timedelta(seconds=params.max_ahead_s)
+        self._open_streams = 0
 
     def latest(self) -> datetime:
         """The latest event time that is allowed now."""
-        return self.engine.now() + timedelta(seconds=self.params.max_ahead_s)
+        return self.engine.now() + self._ahead
 
-    def tenants(self, context: grpc.ServicerContext) -> Tenants:
+    def tenants(self, context: Context) -> Tenants:
         """The tenants that the caller may act for."""
-        return tenants_of(self.callers, context)
-
-    def answer(self, context: grpc.ServicerContext, work: Callable[[], T]) -> T:
-        """What ``work`` gives; its error ends the call."""
-        answer = self.attempt(work)
-        if isinstance(answer, status_pb2.Status):
-            abort(context, answer)
-        return answer
-
-    def attempt(self, work: Callable[[], T]) -> T | status_pb2.Status:
-        """What ``work`` gives, or the status that says why it gives nothing."""
-        try:
-            return work()
-        except Exception as error:  # noqa: BLE001  # the edge of the process: every error becomes a status
-            return status_of(error, self.params.retry_after_s)
+        return tenants_of(self._callers, context)
 
     @contextmanager
-    def stream(self, context: grpc.ServicerContext) -> Iterator[None]:
+    def stream(self) -> Iterator[None]:
         """One of the few places for streams, while it lasts."""
-        if not self.streams.acquire(blocking=False):
-            abort(context, status_of(TooManyStreamsError(), self.params.retry_after_s))
+        if self._open_streams >= self.params.max_streams:
+            raise TooManyStreamsError
+        self._open_streams += 1
         try:
             yield
         finally:
-            self.streams.release()
+            self._open_streams -= 1
 
-    def outcome_of(self, report: OutcomeReport) -> Outcome:
+    async def attempt(
+        self, work: Awaitable[T], fatal: type[Exception] = grpc.aio.BaseError
+    ) -> T | status_pb2.Status:
+        """What an item's ``work`` gives, or the status that answers its error; a ``fatal`` one is raised."""
+        try:
+            return await work
+        except fatal:
+            raise
+        except Exception as error:  # noqa: BLE001  # an item's error is its answer, and the stream goes on
+            return status_of(error, self.params.retry_after_s)
+
+    async def decision(self, pending: Pending) -> Decision:
+        """The answer, by the time it is due."""
+        await self._mailbox.wait(pending.on_answer, pending.due)
+        return pending.answer_now()
+
+    async def receipt(self, pending: PendingReceipt) -> Receipt:
+        """The receipt, once the event is durable."""
+        due = self._loop.time() + self.params.publish_timeout_s
+        await self._mailbox.wait(pending.on_settled, due)
+        return pending.receipt_now()
+
+    async def look_up(self, find: Callable[[str, str], T], tenant: str, transaction_id: str) -> T:
+        """What ``find`` reads, on a thread that may wait for files."""
+        return await self._loop.run_in_executor(None, find, tenant, transaction_id)
+
+    async def outcome_of(self, report: OutcomeReport) -> Outcome:
         """The outcome with its user, looked up by its payment where the report names none."""
         if report.user_given:
             return report.outcome
+        outcome = report.outcome
         try:
-            user_id = self.engine.find_user(report.outcome.tenant, report.outcome.transaction_id)
+            user_id = await self.look_up(self.engine.find_user, outcome.tenant, outcome.transaction_id)
         except UnknownTransactionError as error:
             raise UserUnknownError from error
         return report.of_user(user_id)
 
 
-def new_calls(engine: RiskEngine, params: EdgeParams, callers: Callers | None) -> Calls:
-    """The rules of one server."""
-    return Calls(engine, params, callers, BoundedSemaphore(params.max_streams))
+async def requests_of(context: Context) -> AsyncIterator[bytes]:
+    """The requests of a stream, until the caller ends it."""
+    while True:
+        request = await context.read()
+        if not isinstance(request, bytes):  # the mark of the end is no message
+            return
+        yield request

@@ -7,12 +7,14 @@ Reading collects every bad field of a request and raises one
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError, Message
 
 from alerting.decision import Decision, Reason, StepUpAdvice
 from alerting.engine import Explanation, Published
+from alerting.rpc.errors import InvalidRequestError, Violation
 from alerting.rpc.intake import Intake
 from alerting.rpc.shape import Shape
 from detectors.events import (
@@ -29,6 +31,8 @@ from detectors.events import (
 from detectors.pan import contains_pan
 from geo import Position
 from tapwatch.v1 import decision_pb2, events_pb2, ingest_pb2, risk_pb2
+
+M = TypeVar("M", bound=Message)
 
 _MAX_BUDGET_S: Final = 86_400
 
@@ -70,6 +74,14 @@ PUBLISHED: Final[dict[str, Shape[Any, Any]]] = {
     "trade": Shape(Trade, events_pb2.Trade),
 }
 """The shapes of the events that ``Publish`` takes besides outcomes, by the name of their field."""
+
+
+def parse(message_type: type[M], raw: bytes) -> M:
+    """The message in ``raw``."""
+    try:
+        return message_type.FromString(raw)
+    except DecodeError as error:
+        raise InvalidRequestError((Violation("", "is not a message of this type"),)) from error
 
 
 def read_decide(

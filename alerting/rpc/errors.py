@@ -15,13 +15,11 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final
 
-import grpc
 from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
-from grpc_status import rpc_status
 
 from alerting.engine import EngineUnavailableError, PayloadConflictError, UnknownTransactionError
 
@@ -121,12 +119,6 @@ def status_of(
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected %s at the edge\n%s", type(error).__name__, frames)
     return _status(code_pb2.INTERNAL, "INTERNAL", "unexpected error in the server", about)
-
-
-def abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
-    """End the call with ``status``."""
-    context.abort_with_status(rpc_status.to_status(status))
-    raise AssertionError("abort_with_status never returns")
 
 
 def _status(

@@ -1,68 +1,71 @@
 """``IngestService``: events that need no answer, in a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import partial
 
-import grpc
-from google.rpc import code_pb2, status_pb2
+from google.rpc import status_pb2
 
-from alerting.engine import EngineUnavailableError, Receipt
-from alerting.rpc.callers import ALL_TENANTS, Tenants
-from alerting.rpc.calls import Calls
-from alerting.rpc.convert import OutcomeReport, read_event
+from alerting.engine import EngineUnavailableError, PendingReceipt, Receipt
+from alerting.rpc.callers import ALL_TENANTS, Context, Tenants
+from alerting.rpc.calls import Calls, requests_of
+from alerting.rpc.convert import OutcomeReport, parse, read_event
 from alerting.rpc.errors import PublishStoppedError
+from alerting.rpc.pipeline import run_in_order
+from alerting.rpc.routes import Serve
 from detectors.events import Tick
 from tapwatch.v1 import ingest_pb2 as pb
-from tapwatch.v1 import ingest_pb2_grpc
 
 
-class IngestService(ingest_pb2_grpc.IngestServiceServicer):
-    """Publishes to an engine, one event after the other, so that the log keeps the order of the stream."""
+class IngestService:
+    """Publishes to an engine: in the order of the stream, many events on their way into the log at a time."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def Publish(
-        self, request_iterator: Iterator[pb.PublishRequest], context: grpc.ServicerContext
-    ) -> pb.PublishResponse:
+    def methods(self) -> Mapping[str, Serve]:
+        """The coroutines that serve, by the names of their methods."""
+        return {"Publish": self.publish}
+
+    async def publish(self, _requests: object, context: Context) -> bytes:
         """Append events; the reply says what became of them."""
-        with self._calls.stream(context):
-            return self._calls.answer(context, lambda: self._publish_all(request_iterator, context))
+        with self._calls.stream():
+            tally = pb.PublishResponse()
+            start = partial(self._offer, self._calls.tenants(context))
+            finish = partial(self._count, tally)
+            window = self._calls.params.publish_window
+            try:
+                await run_in_order(requests_of(context), start, finish, window)
+            except EngineUnavailableError as error:
+                raise PublishStoppedError(_counts(tally)) from error
+            return tally.SerializeToString()
 
-    def _publish_all(
-        self, requests: Iterator[pb.PublishRequest], context: grpc.ServicerContext
-    ) -> pb.PublishResponse:
-        tenants = self._calls.tenants(context)
-        response = pb.PublishResponse()
-        for index, request in enumerate(requests):
-            receipt = self._publish(request, tenants, response)
-            if isinstance(receipt, status_pb2.Status):
-                response.rejected += 1
-                if len(response.errors) < self._calls.params.max_publish_errors:
-                    response.errors.add(index=index, status=receipt)
-            elif receipt.duplicate:
-                response.duplicates += 1
-            else:
-                response.accepted += 1
-        return response
+    async def _offer(self, tenants: Tenants, raw: bytes) -> PendingReceipt | status_pb2.Status:
+        return await self._calls.attempt(self._append(tenants, raw), fatal=EngineUnavailableError)
 
-    def _publish(
-        self, request: pb.PublishRequest, tenants: Tenants, so_far: pb.PublishResponse
-    ) -> Receipt | status_pb2.Status:
-        receipt = self._calls.attempt(lambda: self._append(request, tenants))
-        if isinstance(receipt, status_pb2.Status) and receipt.code == code_pb2.UNAVAILABLE:
-            counts = {
-                "accepted": so_far.accepted,
-                "duplicates": so_far.duplicates,
-                "rejected": so_far.rejected,
-            }
-            raise PublishStoppedError(counts) from EngineUnavailableError()
-        return receipt
-
-    def _append(self, request: pb.PublishRequest, tenants: Tenants) -> Receipt:
-        event = read_event(request, self._calls.latest())
+    async def _append(self, tenants: Tenants, raw: bytes) -> PendingReceipt:
+        event = read_event(parse(pb.PublishRequest, raw), self._calls.latest())
         if isinstance(event, OutcomeReport):
             tenants.require(event.outcome.tenant)
-            return self._calls.engine.publish(self._calls.outcome_of(event))
+            return self._calls.engine.offer(await self._calls.outcome_of(event))
         # Market prices reach every tenant's users.
         tenants.require(ALL_TENANTS if isinstance(event, Tick) else event.tenant)
-        return self._calls.engine.publish(event)
+        return self._calls.engine.offer(event)
+
+    async def _count(self, tally: pb.PublishResponse, offered: PendingReceipt | status_pb2.Status) -> None:
+        settled: Receipt | status_pb2.Status
+        if isinstance(offered, status_pb2.Status):
+            settled = offered
+        else:
+            settled = await self._calls.attempt(self._calls.receipt(offered), fatal=EngineUnavailableError)
+        if isinstance(settled, status_pb2.Status):
+            if len(tally.errors) < self._calls.params.max_publish_errors:
+                tally.errors.add(index=sum(_counts(tally).values()), status=settled)
+            tally.rejected += 1
+        elif settled.duplicate:
+            tally.duplicates += 1
+        else:
+            tally.accepted += 1
+
+
+def _counts(tally: pb.PublishResponse) -> Mapping[str, int]:
+    return {"accepted": tally.accepted, "duplicates": tally.duplicates, "rejected": tally.rejected}

@@ -5,7 +5,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Final
 
-_LOWEST: Final = {"stream_window": 1, "max_message_bytes": 1_024, "health_poll_s": 0.001, "spare_threads": 1}
+_LOWEST: Final = {
+    "stream_window": 1,
+    "publish_window": 1,
+    "reader_threads": 1,
+    "max_calls": 1,
+    "max_message_bytes": 1_024,
+    "health_poll_s": 0.001,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +33,14 @@ class EdgeParams:
         Streams open at a time; the next one is refused, so that streams can't crowd out ``Decide``.
     stream_window
         Payments of one stream that may wait at a time; a faster sender is held back.
-    spare_threads
-        Threads beyond those that ``max_in_flight`` and ``max_streams`` can hold, for everything else.
-    max_queued_calls
-        Calls that may wait for a thread; more are refused, so that memory stays bounded.
+    publish_window
+        Events of one ``Publish`` that may be on their way into the log at a time.
+    publish_timeout_s
+        How long an outcome or an event may take until it is durable; then the caller is told to try again.
+    reader_threads
+        Threads that look up stored decisions, so that files never hold up ``Decide``.
+    max_calls
+        Calls open at a time, of all kinds; more are refused, so that memory stays bounded.
     max_message_bytes
         Longest request; the longest valid one is about a tenth of the default.
     max_publish_errors
@@ -57,8 +68,10 @@ class EdgeParams:
     max_in_flight: int = 256
     max_streams: int = 16
     stream_window: int = 64
-    spare_threads: int = 8
-    max_queued_calls: int = 4_096
+    publish_window: int = 256
+    publish_timeout_s: float = 10.0
+    reader_threads: int = 4
+    max_calls: int = 4_096
     max_message_bytes: int = 65_536
     max_publish_errors: int = 100
     retry_after_s: float = 0.25
@@ -73,11 +86,6 @@ class EdgeParams:
             value, lowest = getattr(self, field.name), _LOWEST.get(field.name, 0)
             if not (value >= lowest and isfinite(value)):
                 raise ValueError(f"{field.name}: {value!r} is out of range; allowed: {lowest} or more")
-
-    @property
-    def threads(self) -> int:
-        """Size of the server's thread pool."""
-        return self.max_in_flight + self.max_streams + self.spare_threads
 
 
 @dataclass(frozen=True, slots=True)

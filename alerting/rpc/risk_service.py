@@ -1,114 +1,89 @@
 """``RiskService``: decisions inline, one by one or in a stream, and what became of the payments."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
-from threading import BoundedSemaphore, Thread
-from typing import TypeAlias
 
-import grpc
 from google.rpc import status_pb2
 
 from alerting.decision import Decision, Reason
 from alerting.engine import Pending
-from alerting.rpc.callers import Tenants
-from alerting.rpc.calls import Calls
-from alerting.rpc.convert import DECISION, read_decide, read_key, read_report, write_explanation
-from alerting.rpc.window import Window
+from alerting.rpc.callers import Context, Tenants
+from alerting.rpc.calls import Calls, requests_of
+from alerting.rpc.convert import DECISION, parse, read_decide, read_key, read_report, write_explanation
+from alerting.rpc.pipeline import run_in_order
+from alerting.rpc.routes import Serve
 from tapwatch.v1 import risk_pb2 as pb
-from tapwatch.v1 import risk_pb2_grpc
-
-_Started: TypeAlias = "Pending | status_pb2.Status"
 
 
-class RiskService(risk_pb2_grpc.RiskServiceServicer):
+class RiskService:
     """Serves an engine; ``describe`` puts a reason into words."""
 
     def __init__(self, calls: Calls, describe: Callable[[Reason], str]) -> None:
         self._calls = calls
         self._describe = describe
-        self._in_flight = BoundedSemaphore(calls.params.max_in_flight)
+        self._in_flight = 0
 
-    def Decide(self, request: pb.DecideRequest, context: grpc.ServicerContext) -> pb.DecideResponse:
+    def methods(self) -> Mapping[str, Serve]:
+        """The coroutines that serve, by the names of their methods."""
+        return {
+            "Decide": self.decide,
+            "DecideStream": self.decide_stream,
+            "GetDecision": self.get_decision,
+            "ReportOutcome": self.report_outcome,
+            "ExplainDecision": self.explain_decision,
+        }
+
+    async def decide(self, raw: bytes, context: Context) -> bytes:
         """Answer one payment in time."""
-        return self._calls.answer(context, lambda: self._decide(request, context))
-
-    def DecideStream(
-        self, request_iterator: Iterator[pb.DecideStreamRequest], context: grpc.ServicerContext
-    ) -> Iterator[pb.DecideStreamResponse]:
-        """Answer payments in the order of their requests, many of them under way at a time."""
-        with self._calls.stream(context):
-            tenants = self._calls.answer(context, lambda: self._calls.tenants(context))
-            window: Window[_Started] = Window(self._calls.params.stream_window)
-            if not context.add_callback(window.close):
-                return
-            reader = Thread(
-                target=self._read_stream, args=(request_iterator, context, tenants, window), daemon=True
-            )
-            reader.start()
-            try:
-                for index, started in zip(count(), window, strict=False):
-                    yield self._answer_item(index, started)
-            finally:
-                window.close()
-
-    def GetDecision(
-        self, request: pb.GetDecisionRequest, context: grpc.ServicerContext
-    ) -> pb.GetDecisionResponse:
-        """Give the decision in force."""
-
-        def find() -> pb.GetDecisionResponse:
-            tenants, key = self._calls.tenants(context), read_key(request)
-            tenants.require(key.tenant)
-            decision = self._calls.engine.find_decision(key.tenant, key.transaction_id)
-            return pb.GetDecisionResponse(decision=DECISION.write(decision))
-
-        return self._calls.answer(context, find)
-
-    def ReportOutcome(
-        self, request: pb.ReportOutcomeRequest, context: grpc.ServicerContext
-    ) -> pb.ReportOutcomeResponse:
-        """Keep an outcome."""
-
-        def keep() -> pb.ReportOutcomeResponse:
-            tenants, report = self._calls.tenants(context), read_report(request, self._calls.latest())
-            tenants.require(report.outcome.tenant)
-            outcome = self._calls.outcome_of(report)
-            receipt = self._calls.engine.publish(outcome)
-            return pb.ReportOutcomeResponse(
-                outcome_id=outcome.outcome_id, duplicate=receipt.duplicate, log_position=receipt.log_position
-            )
-
-        return self._calls.answer(context, keep)
-
-    def ExplainDecision(
-        self, request: pb.ExplainDecisionRequest, context: grpc.ServicerContext
-    ) -> pb.ExplainDecisionResponse:
-        """Tell all that is known of one decision."""
-
-        def explain() -> pb.ExplainDecisionResponse:
-            tenants, key = self._calls.tenants(context), read_key(request)
-            tenants.require(key.tenant)
-            explanation = self._calls.engine.explain(key.tenant, key.transaction_id)
-            return write_explanation(explanation, tuple(map(self._describe, explanation.decision.reasons)))
-
-        return self._calls.answer(context, explain)
-
-    def _decide(self, request: pb.DecideRequest, context: grpc.ServicerContext) -> pb.DecideResponse:
         tenants = self._calls.tenants(context)
-        waits = self._in_flight.acquire(blocking=False)
+        request = parse(pb.DecideRequest, raw)
+        self._in_flight += 1
         try:
-            pending = self._start(request, context, tenants, waits)
-            return pb.DecideResponse(decision=DECISION.write(pending.result()))
+            may_wait = self._in_flight <= self._calls.params.max_in_flight
+            pending = self._submit(request, context, tenants, may_wait)
+            decision = await self._calls.decision(pending)
         finally:
-            if waits:
-                self._in_flight.release()
+            self._in_flight -= 1
+        return pb.DecideResponse(decision=DECISION.write(decision)).SerializeToString()
 
-    def _start(
+    async def decide_stream(self, _requests: object, context: Context) -> None:
+        """Answer payments in the order of their requests, many of them under way at a time."""
+        with self._calls.stream():
+            start = partial(self._start_item, context, self._calls.tenants(context))
+            finish = partial(self._finish_item, context, count())
+            await run_in_order(requests_of(context), start, finish, self._calls.params.stream_window)
+
+    async def get_decision(self, raw: bytes, context: Context) -> bytes:
+        """Give the decision in force."""
+        tenants, key = self._calls.tenants(context), read_key(parse(pb.GetDecisionRequest, raw))
+        tenants.require(key.tenant)
+        decision = await self._calls.look_up(self._calls.engine.find_decision, key.tenant, key.transaction_id)
+        return pb.GetDecisionResponse(decision=DECISION.write(decision)).SerializeToString()
+
+    async def report_outcome(self, raw: bytes, context: Context) -> bytes:
+        """Keep an outcome."""
+        tenants = self._calls.tenants(context)
+        report = read_report(parse(pb.ReportOutcomeRequest, raw), self._calls.latest())
+        tenants.require(report.outcome.tenant)
+        outcome = await self._calls.outcome_of(report)
+        receipt = await self._calls.receipt(self._calls.engine.offer(outcome))
+        return pb.ReportOutcomeResponse(
+            outcome_id=outcome.outcome_id, duplicate=receipt.duplicate, log_position=receipt.log_position
+        ).SerializeToString()
+
+    async def explain_decision(self, raw: bytes, context: Context) -> bytes:
+        """Tell all that is known of one decision."""
+        tenants, key = self._calls.tenants(context), read_key(parse(pb.ExplainDecisionRequest, raw))
+        tenants.require(key.tenant)
+        explanation = await self._calls.look_up(self._calls.engine.explain, key.tenant, key.transaction_id)
+        texts = tuple(map(self._describe, explanation.decision.reasons))
+        return write_explanation(explanation, texts).SerializeToString()
+
+    def _submit(
         self,
         request: pb.DecideRequest | pb.DecideStreamRequest,
-        context: grpc.ServicerContext,
+        context: Context,
         tenants: Tenants,
         may_wait: bool,
     ) -> Pending:
@@ -118,34 +93,36 @@ class RiskService(risk_pb2_grpc.RiskServiceServicer):
         deadline_s = self._deadline_s(context, budget_s) if may_wait else 0.0
         return self._calls.engine.submit(payment, deadline_s)
 
-    def _deadline_s(self, context: grpc.ServicerContext, budget_s: float | None) -> float:
+    def _deadline_s(self, context: Context, budget_s: float | None) -> float:
         params = self._calls.params
         deadline_s = params.default_deadline_s
-        remaining_s = context.time_remaining()
+        # The published types leave out that a call may have no deadline.
+        remaining_s: float | None = context.time_remaining()
         if remaining_s is not None:
             deadline_s = min(deadline_s, remaining_s)
         if budget_s is not None:
             deadline_s = min(deadline_s, budget_s)
         return max(0.0, deadline_s - params.margin_s)
 
-    def _read_stream(
-        self,
-        requests: Iterator[pb.DecideStreamRequest],
-        context: grpc.ServicerContext,
-        tenants: Tenants,
-        window: Window[_Started],
-    ) -> None:
-        # A caller that goes away makes the iterator raise; the window is closed by then.
-        with suppress(grpc.RpcError):
-            for request in requests:
-                started = self._calls.attempt(partial(self._start, request, context, tenants, True))
-                if not window.put(started):
-                    return
-        window.finish()
+    async def _start_item(
+        self, context: Context, tenants: Tenants, raw: bytes
+    ) -> Pending | status_pb2.Status:
+        return await self._calls.attempt(self._submit_item(context, tenants, raw))
 
-    def _answer_item(self, index: int, started: _Started) -> pb.DecideStreamResponse:
+    async def _submit_item(self, context: Context, tenants: Tenants, raw: bytes) -> Pending:
+        return self._submit(parse(pb.DecideStreamRequest, raw), context, tenants, may_wait=True)
+
+    async def _finish_item(
+        self, context: Context, indexes: "count[int]", started: Pending | status_pb2.Status
+    ) -> None:
         answer: Decision | status_pb2.Status
-        answer = started if isinstance(started, status_pb2.Status) else self._calls.attempt(started.result)
+        if isinstance(started, status_pb2.Status):
+            answer = started
+        else:
+            answer = await self._calls.attempt(self._calls.decision(started))
+        reply = pb.DecideStreamResponse(index=next(indexes))
         if isinstance(answer, status_pb2.Status):
-            return pb.DecideStreamResponse(index=index, error=answer)
-        return pb.DecideStreamResponse(index=index, decision=DECISION.write(answer))
+            reply.error.CopyFrom(answer)
+        else:
+            reply.decision.CopyFrom(DECISION.write(answer))
+        await context.write(reply.SerializeToString())

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event, Lock
+from time import monotonic
 
 from alerting.decision import (
     Action,
@@ -22,6 +23,7 @@ from alerting.engine import (
     Health,
     PayloadConflictError,
     Pending,
+    PendingReceipt,
     Published,
     Receipt,
     UnknownTransactionError,
@@ -47,22 +49,53 @@ def describe(reason: Reason) -> str:
     return f"{reason.code} was {reason.value} {reason.unit}"
 
 
+class Gate:
+    """Open or shut; tells callbacks whenever it opens."""
+
+    def __init__(self) -> None:
+        self._open = Event()
+        self._callbacks: list[Callable[[], None]] = []
+        self._open.set()
+
+    def set(self) -> None:
+        """Open it."""
+        self._open.set()
+        while self._callbacks:
+            self._callbacks.pop(0)()
+
+    def clear(self) -> None:
+        """Shut it."""
+        self._open.clear()
+
+    def is_set(self) -> bool:
+        """Whether it is open."""
+        return self._open.is_set()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Block until it is open."""
+        return self._open.wait(max(0.0, timeout_s))
+
+    def tell(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` when it is open, maybe twice."""
+        self._callbacks.append(callback)
+        if self._open.is_set():
+            callback()
+
+
 @dataclass
 class FakeEngine:
-    """Decides by the amount. While ``gate`` is not set, answers wait for it or for their deadline."""
+    """Decides by the amount. While ``gate`` is shut, answers and receipts wait for it or for their time."""
 
     state: Health = Health.SERVING
     available: bool = True
     fault: Callable[[Payment], None] = lambda _payment: None
+    offered: Callable[[Outcome | Published], None] = lambda _event: None
     deadlines_s: list[float] = field(default_factory=list)
     payments: dict[tuple[str, str], Payment] = field(default_factory=dict)
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     events: dict[str, Outcome | Published] = field(default_factory=dict)
-    gate: Event = field(default_factory=Event)
+    gate: Gate = field(default_factory=Gate)
     lock: Lock = field(default_factory=Lock)
-
-    def __post_init__(self) -> None:
-        self.gate.set()
 
     def submit(self, payment: Payment, deadline_s: float) -> Pending:
         """Decide, unless the same id came with other content."""
@@ -100,15 +133,20 @@ class FakeEngine:
         features = (("log_amount", 2.5), ("hour", 12.0))
         return Explanation(payment, decision, features, outcomes, decision.action is Action.STEP_UP)
 
-    def publish(self, event: Outcome | Published) -> Receipt:
-        """Keep the event."""
+    def offer(self, event: Outcome | Published) -> PendingReceipt:
+        """Keep the event; its receipt waits for the gate."""
         if not self.available:
             raise EngineUnavailableError
+        self.offered(event)
         with self.lock:
             duplicate = event.event_id in self.events
-            if self.events.setdefault(event.event_id, event) != event:
-                raise PayloadConflictError
-            return Receipt(list(self.events).index(event.event_id), duplicate)
+            conflict = self.events.setdefault(event.event_id, event) != event
+            receipt = Receipt(list(self.events).index(event.event_id), duplicate)
+        return _WaitingReceipt(self.gate, None if conflict else receipt)
+
+    def publish(self, event: Outcome | Published) -> Receipt:
+        """Keep the event."""
+        return self.offer(event).receipt_now()
 
     def health(self) -> Health:
         """As the test has set it."""
@@ -124,12 +162,36 @@ class _Waiting:
         self._engine = engine
         self._decision = decision
         self._deadline_s = deadline_s
+        self.due = monotonic() + deadline_s
 
-    def result(self) -> Decision:
+    def on_answer(self, callback: Callable[[], None]) -> None:
+        self._engine.gate.tell(callback)
+
+    def answer_now(self) -> Decision:
         key = (self._decision.tenant, self._decision.transaction_id)
-        in_time = self._deadline_s > 0.0 and self._engine.gate.wait(self._deadline_s)
+        in_time = self._deadline_s > 0.0 and self._engine.gate.is_set()
         decision = self._decision if in_time else _fallback(self._decision)
         return self._engine.decisions.setdefault(key, decision)
+
+    def result(self) -> Decision:
+        self._engine.gate.wait(self.due - monotonic())
+        return self.answer_now()
+
+
+@dataclass(frozen=True)
+class _WaitingReceipt:
+    gate: Gate
+    receipt: Receipt | None
+
+    def on_settled(self, callback: Callable[[], None]) -> None:
+        self.gate.tell(callback)
+
+    def receipt_now(self) -> Receipt:
+        if not self.gate.is_set():
+            raise EngineUnavailableError
+        if self.receipt is None:
+            raise PayloadConflictError
+        return self.receipt
 
 
 def _decide(payment: Payment, log_position: int) -> Decision:

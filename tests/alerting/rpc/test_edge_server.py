@@ -1,8 +1,10 @@
 """Health, reflection, limits, metrics and the list of callers."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 from hashlib import sha256
+from threading import Event
 from typing import Any
 
 import grpc
@@ -11,13 +13,14 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
 
+from alerting.decision import Source
 from alerting.engine import Health
 from alerting.rpc import ALL_TENANTS, Callers, EdgeParams, build_server
 from alerting.rpc.convert import PAYMENT
 from alerting.rpc.server import INGEST_SERVICE, RISK_SERVICE
 from detectors.events import Location, Payment, Tick
 from geo import Position
-from replay.gateway import GatewayClient, GatewayError
+from replay.gateway import GatewayClient, GatewayError, problem_of
 from tapwatch.v1 import risk_pb2, risk_pb2_grpc
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_engine import NOW, FakeEngine, a_payment, an_outcome, describe
@@ -89,8 +92,9 @@ def test_a_request_that_is_too_long_is_refused_and_the_server_goes_on(client: Ga
 
 def test_bytes_that_are_no_request_are_refused_and_the_server_goes_on(client: GatewayClient) -> None:
     decide: Any = client.channel.unary_unary("/tapwatch.v1.RiskService/Decide")
-    with pytest.raises(grpc.RpcError):
+    with pytest.raises(grpc.RpcError) as caught:
         decide(b"\xff\xff\xff")
+    assert problem_of(caught.value).reason == "INVALID_REQUEST"
     assert client.decide(a_payment())
 
 
@@ -104,6 +108,52 @@ def test_a_limit_out_of_its_range_is_refused(name: str, value: float) -> None:
 def test_two_servers_never_share_a_port(serve: Serve, engine: FakeEngine) -> None:
     with pytest.raises(RuntimeError, match="bind"):
         build_server(engine, f"127.0.0.1:{serve(EdgeParams()).port}", describe=describe)
+
+
+def test_a_call_under_way_is_answered_before_the_server_has_stopped(engine: FakeEngine) -> None:
+    waiting = Event()
+    engine.fault = lambda _payment: waiting.set()
+    engine.gate.clear()
+    server = build_server(engine, "127.0.0.1:0", EdgeParams(default_deadline_s=30.0), describe=describe)
+    server.start()
+    with GatewayClient(f"127.0.0.1:{server.port}") as client, ThreadPoolExecutor(2) as beside:
+        answer = beside.submit(client.decide, a_payment(), timeout_s=30.0)
+        assert waiting.wait(20.0)
+        stopped = beside.submit(server.stop, 20.0)
+        engine.gate.set()
+        assert answer.result(20.0).source is Source.ENGINE
+        stopped.result(20.0)
+
+
+def test_a_call_that_outlasts_the_grace_is_ended(engine: FakeEngine) -> None:
+    waiting = Event()
+    engine.fault = lambda _payment: waiting.set()
+    engine.gate.clear()
+    server = build_server(engine, "127.0.0.1:0", EdgeParams(default_deadline_s=30.0), describe=describe)
+    server.start()
+    with GatewayClient(f"127.0.0.1:{server.port}") as client, ThreadPoolExecutor(1) as beside:
+        answer = beside.submit(client.decide, a_payment(), timeout_s=30.0)
+        assert waiting.wait(20.0)
+        server.stop(0.0)
+        assert isinstance(answer.exception(20.0), GatewayError)
+    engine.gate.set()
+
+
+def test_a_caller_that_gives_up_frees_its_place(serve: Serve, engine: FakeEngine) -> None:
+    server = serve(EdgeParams(default_deadline_s=30.0, max_in_flight=1))
+    waiting = Event()
+    engine.fault = lambda _payment: waiting.set()
+    engine.gate.clear()
+    with GatewayClient(f"127.0.0.1:{server.port}") as client:
+        request = risk_pb2.DecideRequest(payment=PAYMENT.write(a_payment("t-0")))
+        given_up = risk_pb2_grpc.RiskServiceStub(client.channel).Decide.future(request)
+        assert waiting.wait(20.0)
+        given_up.cancel()
+        for n in range(1, 1_000):
+            client.decide(a_payment(f"t-{n}"), timeout_s=20.0, budget_s=0.02)
+            if engine.deadlines_s[n]:
+                return
+    raise AssertionError("the place was never freed")
 
 
 def test_calls_are_counted_by_method_and_status(engine: FakeEngine) -> None:

@@ -1,9 +1,11 @@
 """What the edge may rely on, held against the engine in memory and the real one alike."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import pytest
 
@@ -71,6 +73,61 @@ def test_an_expired_payment_is_answered_at_once_and_stays_answered(any_engine: R
     assert any_engine.submit(a_payment(), PATIENT_S).result() == decision
 
 
+def test_an_answer_is_told_to_a_callback(any_engine: RiskEngine) -> None:
+    pending = any_engine.submit(a_payment(), PATIENT_S)
+    _wait_for(pending.on_answer)
+    decision = pending.answer_now()
+    assert pending.result() == decision == any_engine.find_decision("default", "t-1")
+
+
+def test_a_callback_that_comes_after_the_answer_is_called_at_once(any_engine: RiskEngine) -> None:
+    any_engine.submit(a_payment(), PATIENT_S).result()
+    called: list[bool] = []
+    any_engine.submit(a_payment(), PATIENT_S).on_answer(lambda: called.append(True))
+    assert called
+
+
+def test_an_answer_that_is_taken_early_stays_the_answer(any_engine: RiskEngine) -> None:
+    pending = any_engine.submit(a_payment(), PATIENT_S)
+    decision = pending.answer_now()
+    _wait_for(pending.on_answer)
+    assert pending.answer_now() == pending.result() == decision
+    assert any_engine.submit(a_payment(), PATIENT_S).result() == decision
+
+
+def test_an_answer_is_due_when_the_request_said(any_engine: RiskEngine) -> None:
+    before = monotonic()
+    due = any_engine.submit(a_payment(), PATIENT_S).due
+    assert before <= due - PATIENT_S <= monotonic()
+
+
+def test_a_conflict_with_an_answered_payment_needs_no_waiting(any_engine: RiskEngine) -> None:
+    any_engine.submit(a_payment(), PATIENT_S).result()
+    with pytest.raises(PayloadConflictError):
+        any_engine.submit(a_payment(amount_minor=9), PATIENT_S).answer_now()
+
+
+def test_events_offered_in_a_row_are_kept_in_their_order(any_engine: RiskEngine) -> None:
+    events = [an_outcome(outcome_id=f"o-{n}") for n in range(100)]
+    receipts = [any_engine.offer(event) for event in events]
+    for receipt in receipts:
+        _wait_for(receipt.on_settled)
+    positions = [receipt.receipt_now().log_position for receipt in receipts]
+    assert positions == list(range(positions[0], positions[0] + 100))
+
+
+def test_events_offered_in_a_row_are_held_against_each_other(any_engine: RiskEngine) -> None:
+    fix = Location("user-1", Position(50.0, 4.0), NOW)
+    first, again, other = (any_engine.offer(event) for event in (fix, fix, replace(fix, mocked=True)))
+    for receipt in (first, again, other):
+        _wait_for(receipt.on_settled)
+    kept = first.receipt_now()
+    assert not kept.duplicate
+    assert again.receipt_now() == Receipt(kept.log_position, duplicate=True)
+    with pytest.raises(PayloadConflictError):
+        other.receipt_now()
+
+
 def test_an_event_is_kept_once(any_engine: RiskEngine) -> None:
     fix = Location("user-1", Position(50.0, 4.0), NOW)
     first, again = any_engine.publish(fix), any_engine.publish(fix)
@@ -94,3 +151,9 @@ def test_an_explanation_tells_payment_decision_and_outcomes(any_engine: RiskEngi
 def test_an_engine_that_answers_is_healthy(any_engine: RiskEngine) -> None:
     any_engine.submit(a_payment(), PATIENT_S).result()
     assert any_engine.health() is Health.SERVING
+
+
+def _wait_for(tell: Callable[[Callable[[], None]], None]) -> None:
+    told = Event()
+    tell(told.set)
+    assert told.wait(PATIENT_S)

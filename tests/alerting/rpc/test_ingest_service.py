@@ -1,7 +1,9 @@
 """Events that need no answer: counted, explained, kept in order."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Event
 
 import pytest
 
@@ -31,6 +33,38 @@ def test_the_same_stream_again_holds_only_duplicates(client: GatewayClient) -> N
     client.publish([FIX, CONSENT])
     summary = client.publish([FIX, CONSENT])
     assert (summary.accepted, summary.duplicates) == (0, 2)
+
+
+def test_many_events_are_on_their_way_before_the_first_is_durable(serve: Serve, engine: FakeEngine) -> None:
+    server = serve(EdgeParams(publish_window=8))
+    full, most = Event(), 0
+
+    def count(_event: object) -> None:
+        nonlocal most
+        most = len(engine.events) + 1
+        if most == 8:
+            full.set()
+
+    engine.offered = count
+    engine.gate.clear()
+    with GatewayClient(f"127.0.0.1:{server.port}") as client, ThreadPoolExecutor(1) as beside:
+        summary = beside.submit(client.publish, [replace(FIX, user_id=f"user-{n}") for n in range(50)])
+        assert full.wait(20.0)
+        # A call of its own goes through the same loop: by its end a ninth event would have been read.
+        client.decide(a_payment())
+        assert most == 8
+        engine.gate.set()
+        assert summary.result(20.0).accepted == 50
+
+
+def test_an_event_that_is_not_durable_in_time_ends_the_call(serve: Serve, engine: FakeEngine) -> None:
+    server = serve(EdgeParams(publish_timeout_s=0.01))
+    engine.gate.clear()
+    with GatewayClient(f"127.0.0.1:{server.port}") as client, pytest.raises(GatewayError) as caught:
+        client.publish([FIX, CONSENT])
+    problem = caught.value.problem
+    assert (problem.code, problem.reason) == ("UNAVAILABLE", "ENGINE_UNAVAILABLE")
+    assert problem.metadata["accepted"] == "0"
 
 
 def test_an_event_with_another_content_is_rejected_and_the_stream_goes_on(client: GatewayClient) -> None:
