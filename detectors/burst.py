@@ -90,6 +90,8 @@ class BurstDetector:
             span = WINDOWS[window]
             outside_s = max(0, known_s - span) + unknown_s
             expected = (counts[5] - counts[window] + params.worth) / outside_s * span
+            if count <= expected:
+                continue
             surprise = count_surprise(count, expected, params.evenness)
             if surprise > best:
                 best, found, usual = surprise, window, expected

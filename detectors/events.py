@@ -22,6 +22,7 @@ MAX_ID = 128
 MAX_TEXT = 256
 MAX_AMOUNT_MINOR = 10**15
 _NO_OFFSET = timedelta(0)
+_WITHOUT_DIGITS: Final = str.maketrans("", "", "0123456789")
 
 STRICT: Final[dict[str, object]] = {"extra": "forbid", "strict": True}
 """How codecs read an event: nothing unknown, nothing converted (the attribute that pydantic looks for)."""
@@ -411,7 +412,7 @@ def _check_ids(*named: tuple[str, str | None]) -> None:
     # One pass over all ids together: only a suspicious whole is looked at field by field.
     if not (joined.isascii() and joined.isprintable()):
         _refuse_unprintable(named)
-    if sum(map(str.isdigit, joined)) >= 12:
+    if len(joined) - len(joined.translate(_WITHOUT_DIGITS)) >= 12:
         _refuse_pan(named)
 
 
@@ -440,7 +441,7 @@ def _refuse_pan(named: Iterable[tuple[str, str | None]]) -> None:
 
 
 def _check_time(name: str, value: datetime) -> None:
-    if value.utcoffset() != _NO_OFFSET:
+    if value.tzinfo is not UTC and value.utcoffset() != _NO_OFFSET:
         raise ValueError(f"{name}: {value.isoformat()} is not in UTC; allowed: UTC times")
     if not EARLIEST <= value < LATEST:
         raise ValueError(f"{name}: {value.isoformat()} is out of range; allowed: 1990 up to 2099")

@@ -135,15 +135,14 @@ def _learn_amounts(context: Context, subjects: Subjects, log_amount: float, memo
 
 
 def _learn_novelty(names: tuple[int, ...], user: UserProfile, memory: float) -> None:
-    norms, saw, at = user.norms, user.saw, NEW
-    for name in names:
+    norms, at = user.norms, NEW
+    for name, is_new in zip(names, user.saw_all(names), strict=True):
         if name:
             n = norms[at]
             n = n + 1.0 if n < memory else memory
             norms[at] = n
             share = norms[at + 1]
-            # Written so that a share of 0, the usual one, costs nothing.
-            if saw(name):
+            if is_new:
                 norms[at + 1] = share + (1.0 - share) / n
             elif share:
                 norms[at + 1] = share - share / n

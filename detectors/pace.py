@@ -55,20 +55,20 @@ class PaceDetector:
             known_s if known_s < HORIZON_S else HORIZON_S,
             self.params.worth / (usual if usual > _MIN_RATE else _MIN_RATE),
         )
-        count = self._count(context, rates)
-        total = self._sum(context, rates) if context.spends else None
+        counts = context.user_counts
+        # The windows that nothing but this payment is in need no expectation.
+        expected = [_expected(counts, w, rates) if counts[w] > 1.0 else 0.0 for w in _COUNTED]
+        count = self._count(context, expected)
+        total = self._sum(context, expected) if context.spends else None
         if count is None or total is None:
             return count or total
         return count if count.surprise >= total.surprise else total
 
-    def _count(self, context: Context, rates: tuple[float, int, float]) -> Evidence | None:
+    def _count(self, context: Context, all_expected: list[float]) -> Evidence | None:
         evenness, counts = self.params.evenness, context.user_counts
         best, found, usual = REPORT_FROM, -1, 0.0
-        for window in _COUNTED:
+        for window, expected in zip(_COUNTED, all_expected, strict=True):
             before = counts[window] - 1.0
-            if before <= 0.0:
-                continue
-            expected = _expected(counts, window, rates)
             if before <= 2.0 * expected:
                 continue  # never reaches REPORT_FROM
             surprise = count_surprise(before, expected, evenness)
@@ -79,7 +79,7 @@ class PaceDetector:
         unit = "payments/" + WINDOW_NAMES[found]
         return Evidence("VELOCITY_COUNT", best, counts[found], 0.0, usual + 2.0 * sqrt(usual) + 1.0, unit)
 
-    def _sum(self, context: Context, rates: tuple[float, int, float]) -> Evidence | None:
+    def _sum(self, context: Context, all_expected: list[float]) -> Evidence | None:
         counts, sums = context.user_counts, context.user_sums
         spread = context.spread if context.spread < _MAX_SPREAD else _MAX_SPREAD
         mean = exp(context.level + 0.5 * spread * spread)
@@ -87,7 +87,7 @@ class PaceDetector:
         for window in _SUMMED:
             if counts[window] <= 1.0:
                 continue
-            payments = 1.0 + _expected(counts, window, rates)
+            payments = 1.0 + all_expected[window - _COUNTED[0]]
             over = sums[window] - mean * payments
             if over <= 0.0:
                 continue

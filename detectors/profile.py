@@ -121,17 +121,26 @@ class UserProfile:
 
     def saw(self, name: int) -> bool:
         """Remember a token as seen just now; whether it was new."""
-        seen = self.seen
-        try:
-            place = seen.index(name)
-        except ValueError:
-            seen.insert(0, name)
-            if len(seen) > MAX_SEEN:
-                seen.pop()
-            return True
-        if place > _RECENT:  # among the first few the order does not matter
-            seen.insert(0, seen.pop(place))
-        return False
+        return self.saw_all((name,))[0]
+
+    def saw_all(self, names: tuple[int, ...]) -> list[bool]:
+        """Remember tokens as seen just now, one after the other; which were new. A 0 is no token."""
+        seen, found = self.seen, []
+        for name in names:
+            is_new = False
+            if name:
+                try:
+                    place = seen.index(name)
+                except ValueError:
+                    is_new = True
+                    seen.insert(0, name)
+                    if len(seen) > MAX_SEEN:
+                        seen.pop()
+                else:
+                    if place > _RECENT:  # among the first few the order does not matter
+                        seen.insert(0, seen.pop(place))
+            found.append(is_new)
+        return found
 
     @property
     def position(self) -> Position | None:
