@@ -139,6 +139,21 @@ def test_a_call_that_outlasts_the_grace_is_ended(engine: FakeEngine) -> None:
     engine.gate.set()
 
 
+def test_a_call_beyond_those_that_may_be_open_is_refused(serve: Serve, engine: FakeEngine) -> None:
+    server = serve(EdgeParams(default_deadline_s=30.0, max_calls=1))
+    waiting = Event()
+    engine.fault = lambda _payment: waiting.set()
+    engine.gate.clear()
+    with GatewayClient(f"127.0.0.1:{server.port}") as client, ThreadPoolExecutor(1) as beside:
+        answer = beside.submit(client.decide, a_payment("t-1"), timeout_s=30.0)
+        assert waiting.wait(20.0)
+        with pytest.raises(GatewayError) as caught:
+            client.decide(a_payment("t-2"), timeout_s=30.0)
+        assert caught.value.problem.code == "RESOURCE_EXHAUSTED"
+        engine.gate.set()
+        assert answer.result(20.0).source is Source.ENGINE
+
+
 def test_a_caller_that_gives_up_frees_its_place(serve: Serve, engine: FakeEngine) -> None:
     server = serve(EdgeParams(default_deadline_s=30.0, max_in_flight=1))
     waiting = Event()
