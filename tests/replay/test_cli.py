@@ -65,7 +65,7 @@ def test_diff_exits_0_on_equal_runs_and_1_on_a_difference(run_folder: Path, tmp_
     assert tapwatch("replay", sample_path(), "--out", same, "--batch-size", 3).exit_code == Exit.DONE
     assert tapwatch("diff", run_folder, same).exit_code == Exit.DONE
     stricter = tmp_path / "strict.toml"
-    stricter.write_text(default_policy_text().replace("step_up = 75.0", "step_up = 20.0"))
+    stricter.write_text(default_policy_text().replace("step_up = 50.0", "step_up = 20.0"))
     other = tmp_path / "other"
     assert tapwatch("replay", sample_path(), "--out", other, "--policy", stricter).exit_code == Exit.DONE
     done = tapwatch("diff", run_folder, other, "--json")
