@@ -28,6 +28,9 @@ class TravelParams:
     allowance_km: float = 20.0
 
 
+_AT_FLIGHT_SPEED: Final = 4.0
+
+
 class TravelDetector:
     """Finds payments that the user cannot, or hardly can, have travelled to.
 
@@ -48,10 +51,12 @@ class TravelDetector:
         if context.travel_km < params.allowance_km:
             return None
         ratio = context.speed_kmh / params.flight_kmh
-        surprise = 4.0 * ratio if ratio < 1.0 else min(MAX_SURPRISE, 4.0 + 2.0 * log10(ratio))
+        if ratio < 1.0:
+            surprise = _AT_FLIGHT_SPEED * ratio
+        else:
+            surprise = min(MAX_SURPRISE, _AT_FLIGHT_SPEED + 2.0 * log10(ratio))
         if surprise < REPORT_FROM:
             return None
         distance = f"{context.travel_km:.0f} km"
-        return Evidence(
-            "IMPOSSIBLE_TRAVEL", surprise, context.speed_kmh, 0.0, params.flight_kmh, "km/h", distance
-        )
+        usual_kmh = params.flight_kmh * REPORT_FROM / _AT_FLIGHT_SPEED
+        return Evidence("IMPOSSIBLE_TRAVEL", surprise, context.speed_kmh, 0.0, usual_kmh, "km/h", distance)

@@ -15,7 +15,7 @@ def test_second_purchase_1_700_km_away_after_20_minutes_fires() -> None:
     world.pay(a_full_payment())
     evidence = world.found(a_full_payment(event_time=SOON, payer_position=LISBON))["IMPOSSIBLE_TRAVEL"]
     assert evidence.value > 4_000.0
-    assert evidence.usual_high == 900.0
+    assert evidence.usual_high == 225.0
     assert evidence.subject == "1714 km"
 
 
