@@ -1,8 +1,14 @@
-"""Inline latency: a real server process, an open-loop client in this one, several rates."""
+"""Inline latency: a real server process, an open-loop client in this one, several rates.
 
+Beside each figure stands its floor: the same client and rate against a gRPC server that answers with nothing.
+Machines differ and days differ; what the engine adds is the distance between the two.
+"""
+
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +25,8 @@ class Row:
 
     rate_per_s: float
     answered_per_s: float
+    floor_p50_ms: float
+    floor_p99_ms: float
     p50_ms: float
     p95_ms: float
     p99_ms: float
@@ -47,6 +55,8 @@ def measure_inline(
         tempfile.TemporaryDirectory(prefix="tapwatch-bench-") as folder,
         ServerProcess(Path(folder) / "data") as server,
         closing(OpenLoop(server.target)) as loop,
+        _echo_server() as echo_target,
+        closing(OpenLoop(echo_target)) as echo,
     ):
         with GatewayClient(server.target) as client:
             for _ in client.decide_stream(payments[:warm_up]):
@@ -54,10 +64,11 @@ def measure_inline(
         at = warm_up
         for rate in rates:
             count = int(rate * seconds)
+            floor = echo.run(payments[at : at + count // 3], rate, read=False)
             cpu = server.cpu_seconds()
             load = loop.run(payments[at : at + count], rate)
             at += count
-            rows.append(_row(load, server.cpu_seconds() - cpu, server.peak_memory_mb()))
+            rows.append(_row(load, floor, server.cpu_seconds() - cpu, server.peak_memory_mb()))
             report(rows[-1])
     return rows
 
@@ -67,12 +78,23 @@ def payments_needed(rates: Sequence[float], seconds: float, warm_up: int) -> int
     return warm_up + sum(int(rate * seconds) for rate in rates)
 
 
-def _row(load: Load, cpu_seconds: float, peak_mb: float) -> Row:
+@contextmanager
+def _echo_server() -> Iterator[str]:
+    command = [sys.executable, "-m", "replay.bench.echo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield f"127.0.0.1:{int(process.stdout.readline())}"
+        process.terminate()
+
+
+def _row(load: Load, floor: Load, cpu_seconds: float, peak_mb: float) -> Row:
     fallbacks = sum(count for source, count in load.sources.items() if source.startswith("FALLBACK"))
     p50, p95, p99, p999, longest = (load.percentile_ms(s) for s in (0.5, 0.95, 0.99, 0.999, 1.0))
     return Row(
         rate_per_s=load.rate_per_s,
         answered_per_s=round(load.answered_per_s, 1),
+        floor_p50_ms=round(floor.percentile_ms(0.5), 2),
+        floor_p99_ms=round(floor.percentile_ms(0.99), 2),
         p50_ms=round(p50, 2),
         p95_ms=round(p95, 2),
         p99_ms=round(p99, 2),
