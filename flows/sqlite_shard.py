@@ -4,6 +4,8 @@ The file is in write-ahead-log mode with ``synchronous=FULL``: what :meth:`Sqlit
 from survives a kill and a power cut. One thread writes; others read through a :meth:`SqliteShard.reader`.
 """
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -58,15 +60,17 @@ class SqliteShard:
         self.path = path
         self._finish_checkpoint = False
         self.transactions = 0
+        self._lock: int | None = _lock(path)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
         except sqlite3.OperationalError as error:
+            os.close(self._lock)
             raise ShardFileError(f"{path}: {error}") from None
         try:
             self._configure(durable)
             self._end = self._open_schema()
         except (sqlite3.DatabaseError, ShardFileError) as error:
-            self._db.close()
+            self.close()
             raise ShardFileError(f"{path}: not a shard that can be opened: {error}") from None
 
     def _configure(self, durable: bool) -> None:
@@ -240,17 +244,35 @@ class SqliteShard:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 class _Reader(SqliteShard):
     def __init__(self, path: Path) -> None:
         # Autocommit, as for the writer: each look-up sees what is committed then.
         self.path = path
+        self._lock = None
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
 
     @property
     def end(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
+
+
+def _lock(path: Path) -> int:
+    """Keep other writers away; the kernel lets go when this process ends, however it ends."""
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ShardFileError(f"{path}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise ShardFileError(f"{path}: another process is writing it") from None
+    return lock
 
 
 def _to_record(position: int, arrival_us: int, payload: bytes) -> LogRecord:

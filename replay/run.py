@@ -121,6 +121,7 @@ def run_events(
         run(feed, task, _RunEffects(decisions, outcomes, dead_letters, outputs, shard.find))
     if not params.keep_shard:
         (out / SHARD_FILE).unlink()
+        (out / f"{SHARD_FILE}.lock").unlink()
     seconds = time.perf_counter() - started
     summary = _summary(names, feed.counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
     summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)

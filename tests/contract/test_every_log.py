@@ -31,6 +31,8 @@ def make_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
     def make() -> ShardLog:
         if request.param == "memory":
             return memory
+        for shard in opened:
+            shard.close()
         opened.append(SqliteShard(tmp_path / "shard.db"))
         return opened[-1]
 

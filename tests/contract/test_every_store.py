@@ -18,6 +18,8 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
     def make() -> StateStore:
         if request.param == "memory":
             return memory
+        for shard in opened:
+            shard.close()
         opened.append(SqliteShard(tmp_path / "shard.db"))
         return opened[-1]
 

@@ -23,6 +23,20 @@ def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:
         SqliteShard(path)
 
 
+def test_a_shard_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "shard.db"
+    first = SqliteShard(path)
+    with pytest.raises(ShardFileError, match="another process is writing"):
+        SqliteShard(path)
+    first.close()
+    SqliteShard(path).close()
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ShardFileError, match="none"):
+        SqliteShard(tmp_path / "none" / "shard.db")
+
+
 def test_another_schema_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "shard.db"
     SqliteShard(path).close()
