@@ -5,24 +5,17 @@ count of the currency's minor unit, ids are opaque tokens. ``event_id`` names th
 holds each id once.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from math import isfinite
 from typing import ClassVar, Final
 
+from detectors.checks import check_code, check_ids, check_mcc, check_text, check_time, shown
 from detectors.money import MINOR_DIGITS
-from detectors.pan import contains_pan
 from geo import Position
 
-EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
-LATEST = datetime(2100, 1, 1, tzinfo=UTC)
-MAX_ID = 128
-MAX_TEXT = 256
 MAX_AMOUNT_MINOR = 10**15
-_NO_OFFSET = timedelta(0)
-_WITHOUT_DIGITS: Final = str.maketrans("", "", "0123456789")
 
 STRICT: Final[dict[str, object]] = {"extra": "forbid", "strict": True}
 """How codecs read an event: nothing unknown, nothing converted (the attribute that pydantic looks for)."""
@@ -137,7 +130,7 @@ class Payment:
     card_token: str | None = None
 
     def __post_init__(self) -> None:
-        _check_ids(
+        check_ids(
             ("transaction_id", self.transaction_id),
             ("user_id", self.user_id),
             ("merchant_id", self.merchant_id),
@@ -145,16 +138,16 @@ class Payment:
             ("device_id", self.device_id),
             ("card_token", self.card_token),
         )
-        _check_text("merchant_name", self.merchant_name)
-        _check_time("event_time", self.event_time)
+        check_text("merchant_name", self.merchant_name)
+        check_time("event_time", self.event_time)
         if self.currency not in MINOR_DIGITS:
-            raise ValueError(f"currency: {_shown(self.currency)} is no currency; allowed: ISO 4217 codes")
-        _check_code("merchant_country", self.merchant_country, 2, "two capital letters (ISO 3166-1)")
-        _check_mcc(self.mcc)
+            raise ValueError(f"currency: {shown(self.currency)} is no currency; allowed: ISO 4217 codes")
+        check_code("merchant_country", self.merchant_country, 2, "two capital letters (ISO 3166-1)")
+        check_mcc(self.mcc)
         lowest = 0 if self.payment_type is PaymentType.ACCOUNT_VERIFICATION else 1
         if not lowest <= self.amount_minor <= MAX_AMOUNT_MINOR:
             raise ValueError(
-                f"amount_minor: {_shown(self.amount_minor)} is out of range; "
+                f"amount_minor: {shown(self.amount_minor)} is out of range; "
                 f"allowed: {lowest}..{MAX_AMOUNT_MINOR} minor units for {self.payment_type}"
             )
 
@@ -180,8 +173,8 @@ class Location:
     mocked: bool = False
 
     def __post_init__(self) -> None:
-        _check_ids(("user_id", self.user_id), ("tenant", self.tenant), ("device_id", self.device_id))
-        _check_time("event_time", self.event_time)
+        check_ids(("user_id", self.user_id), ("tenant", self.tenant), ("device_id", self.device_id))
+        check_time("event_time", self.event_time)
         if self.speed_mps is not None and not 0.0 <= self.speed_mps <= 1_000.0:
             raise ValueError(f"speed_mps: {self.speed_mps!r} is out of range; allowed: 0..1000")
         if self.heading_deg is not None and not 0.0 <= self.heading_deg < 360.0:
@@ -213,17 +206,17 @@ class Outcome:
     reported_time: datetime | None = None
 
     def __post_init__(self) -> None:
-        _check_ids(
+        check_ids(
             ("outcome_id", self.outcome_id),
             ("transaction_id", self.transaction_id),
             ("user_id", self.user_id),
             ("tenant", self.tenant),
         )
-        _check_text("source", self.source)
-        _check_text("code", self.code)
-        _check_time("event_time", self.event_time)
+        check_text("source", self.source)
+        check_text("code", self.code)
+        check_time("event_time", self.event_time)
         if self.reported_time is not None:
-            _check_time("reported_time", self.reported_time)
+            check_time("reported_time", self.reported_time)
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"confidence: {self.confidence!r} is not a probability; allowed: 0..1")
         if (self.outcome_kind is OutcomeKind.STEP_UP) != (self.three_ds_status is not None):
@@ -252,9 +245,9 @@ class Consent:
     source: str = ""
 
     def __post_init__(self) -> None:
-        _check_ids(("user_id", self.user_id), ("tenant", self.tenant), ("version", self.version))
-        _check_text("source", self.source)
-        _check_time("event_time", self.event_time)
+        check_ids(("user_id", self.user_id), ("tenant", self.tenant), ("version", self.version))
+        check_text("source", self.source)
+        check_time("event_time", self.event_time)
 
     @property
     def event_id(self) -> str:
@@ -278,11 +271,11 @@ class Preferences:
     watched_assets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_ids(("user_id", self.user_id), ("tenant", self.tenant))
-        _check_ids(*(("watched_assets", asset) for asset in self.watched_assets))
-        _check_text("time_zone", self.time_zone)
-        _check_time("event_time", self.event_time)
-        _check_code("display_currency", self.display_currency, 3, "three capital letters (ISO 4217)")
+        check_ids(("user_id", self.user_id), ("tenant", self.tenant))
+        check_ids(*(("watched_assets", asset) for asset in self.watched_assets))
+        check_text("time_zone", self.time_zone)
+        check_time("event_time", self.event_time)
+        check_code("display_currency", self.display_currency, 3, "three capital letters (ISO 4217)")
         for name, minute in (
             ("quiet_from_min", self.quiet_from_min),
             ("quiet_to_min", self.quiet_to_min),
@@ -315,12 +308,12 @@ class Merchant:
     closed: bool = False
 
     def __post_init__(self) -> None:
-        _check_ids(("merchant_id", self.merchant_id), ("tenant", self.tenant), ("chain_id", self.chain_id))
-        _check_text("name", self.name)
-        _check_text("opening_hours", self.opening_hours)
-        _check_time("event_time", self.event_time)
-        _check_code("country", self.country, 2, "two capital letters (ISO 3166-1)")
-        _check_mcc(self.mcc)
+        check_ids(("merchant_id", self.merchant_id), ("tenant", self.tenant), ("chain_id", self.chain_id))
+        check_text("name", self.name)
+        check_text("opening_hours", self.opening_hours)
+        check_time("event_time", self.event_time)
+        check_code("country", self.country, 2, "two capital letters (ISO 3166-1)")
+        check_mcc(self.mcc)
         if self.radius_m is not None and not 0.0 < self.radius_m <= 50_000.0:
             raise ValueError(f"radius_m: {self.radius_m!r} is out of range; allowed: >0..50000 metres")
 
@@ -348,8 +341,8 @@ class Tick:
     interval_s: int = 60
 
     def __post_init__(self) -> None:
-        _check_ids(("venue", self.venue), ("asset", self.asset), ("quote", self.quote))
-        _check_time("event_time", self.event_time)
+        check_ids(("venue", self.venue), ("asset", self.asset), ("quote", self.quote))
+        check_time("event_time", self.event_time)
         for name in ("open", "high", "low", "close"):
             price = getattr(self, name)
             if not (price > 0.0 and isfinite(price)):
@@ -383,15 +376,15 @@ class Trade:
     venue: str = ""
 
     def __post_init__(self) -> None:
-        _check_ids(
+        check_ids(
             ("trade_id", self.trade_id),
             ("user_id", self.user_id),
             ("asset", self.asset),
             ("quote", self.quote),
             ("tenant", self.tenant),
         )
-        _check_text("venue", self.venue)
-        _check_time("event_time", self.event_time)
+        check_text("venue", self.venue)
+        check_time("event_time", self.event_time)
         for name, value in (("quantity", self.quantity), ("price", self.price)):
             if not (value > 0.0 and isfinite(value)):
                 raise ValueError(f"{name}: {value!r} is out of range; allowed: above 0")
@@ -399,67 +392,3 @@ class Trade:
     @property
     def event_id(self) -> str:
         return f"trade/{self.tenant}/{self.trade_id}"
-
-
-def _check_ids(*named: tuple[str, str | None]) -> None:
-    joined = ""
-    for name, value in named:
-        if value is None:
-            continue
-        if not 0 < len(value) <= MAX_ID:
-            raise ValueError(f"{name}: has {len(value)} characters; allowed: 1..{MAX_ID}")
-        joined += value
-    # One pass over all ids together: only a suspicious whole is looked at field by field.
-    if not (joined.isascii() and joined.isprintable()):
-        _refuse_unprintable(named)
-    if len(joined) - len(joined.translate(_WITHOUT_DIGITS)) >= 12:
-        _refuse_pan(named)
-
-
-def _check_text(name: str, value: str | None) -> None:
-    if value is None or value == "":
-        return
-    if len(value) > MAX_TEXT:
-        raise ValueError(f"{name}: has {len(value)} characters; allowed: at most {MAX_TEXT}")
-    if not value.isprintable():
-        _refuse_unprintable(((name, value),), ascii_only=False)
-    _refuse_pan(((name, value),))
-
-
-def _refuse_unprintable(named: Iterable[tuple[str, str | None]], ascii_only: bool = True) -> None:
-    for name, value in named:
-        if value is not None and not (value.isprintable() and (value.isascii() or not ascii_only)):
-            allowed = "printable ASCII" if ascii_only else "printable text"
-            raise ValueError(f"{name}: holds a character that is not allowed; allowed: {allowed}")
-
-
-def _refuse_pan(named: Iterable[tuple[str, str | None]]) -> None:
-    for name, value in named:
-        if value is not None and contains_pan(value):
-            # The value itself is never repeated: it may be a real card number.
-            raise ValueError(f"{name}: looks like a card number; allowed: tokens only")
-
-
-def _check_time(name: str, value: datetime) -> None:
-    if value.tzinfo is not UTC and value.utcoffset() != _NO_OFFSET:
-        raise ValueError(f"{name}: {value.isoformat()} is not in UTC; allowed: UTC times")
-    if not EARLIEST <= value < LATEST:
-        raise ValueError(f"{name}: {value.isoformat()} is out of range; allowed: 1990 up to 2099")
-
-
-def _check_code(name: str, value: str | None, length: int, allowed: str) -> None:
-    if value is None:
-        return
-    if not (len(value) == length and value.isascii() and value.isalpha() and value.isupper()):
-        raise ValueError(f"{name}: {_shown(value)} is not a code; allowed: {allowed}")
-
-
-def _check_mcc(mcc: str | None) -> None:
-    if mcc is not None and not (len(mcc) == 4 and mcc.isascii() and mcc.isdigit()):
-        raise ValueError(f"mcc: {_shown(mcc)} is not a category code; allowed: four digits (ISO 18245)")
-
-
-def _shown(value: object) -> str:
-    """The value for an error message, cut short: what is in the wrong place may be a card number."""
-    text = repr(value)
-    return text if len(text) <= 8 else f"{text[:6]}... ({len(text)} characters)"

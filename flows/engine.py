@@ -22,7 +22,8 @@ from alerting.engine import (
     Receipt,
     UnknownTransactionError,
 )
-from detectors.events import EARLIEST, Outcome, Payment
+from detectors.checks import EARLIEST
+from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import MODEL_VERSION, ModelParams
 from flows import keys

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from alerting.decision import Action, PolicyActivated, Source
-from detectors.events import EARLIEST
+from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
 from flows.codec import BadRecord, Event
 from flows.dataflow import run_flow, run_plain

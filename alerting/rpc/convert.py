@@ -17,8 +17,8 @@ from alerting.engine import Explanation, Published
 from alerting.rpc.errors import InvalidRequestError, Violation
 from alerting.rpc.intake import Intake
 from alerting.rpc.shape import Shape
+from detectors.checks import MAX_ID
 from detectors.events import (
-    MAX_ID,
     Consent,
     Location,
     Merchant,

@@ -12,7 +12,8 @@ from enum import EnumType
 from typing import Any, Final, TypeVar
 
 from alerting.rpc.errors import InvalidRequestError, Violation
-from detectors.events import EARLIEST, OutcomeKind, PaymentType, ThreeDSStatus
+from detectors.checks import EARLIEST
+from detectors.events import OutcomeKind, PaymentType, ThreeDSStatus
 from detectors.pan import contains_pan
 from geo import Position
 

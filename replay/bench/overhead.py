@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alerting.decision import PolicyActivated
-from detectors.events import EARLIEST
+from detectors.checks import EARLIEST
 from flows.codec import Event
 from flows.dataflow import run_flow
 from flows.log import LogRecord

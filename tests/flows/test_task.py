@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerting.decision import Action, FallbackAnswered, FallbackCause, PolicyActivated, Source
+from detectors.checks import EARLIEST
 from detectors.events import (
-    EARLIEST,
     Channel,
     Location,
     Outcome,

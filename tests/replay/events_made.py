@@ -7,9 +7,8 @@ from typing import Final
 from hypothesis import strategies as st
 
 from alerting.decision import Action, FallbackAnswered, FallbackCause, PolicyActivated
+from detectors.checks import EARLIEST, LATEST
 from detectors.events import (
-    EARLIEST,
-    LATEST,
     Channel,
     Consent,
     ConsentPurpose,

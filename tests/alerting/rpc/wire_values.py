@@ -17,9 +17,8 @@ from alerting.decision import (
     StepUpAdvice,
 )
 from detectors.assessment import Family
+from detectors.checks import EARLIEST, LATEST
 from detectors.events import (
-    EARLIEST,
-    LATEST,
     MAX_AMOUNT_MINOR,
     Channel,
     Consent,
