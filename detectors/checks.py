@@ -22,6 +22,8 @@ def check_ids(*named: tuple[str, str | None]) -> None:
             continue
         if not 0 < len(value) <= MAX_ID:
             raise ValueError(f"{name}: has {len(value)} characters; allowed: 1..{MAX_ID}")
+        if name == "tenant" and "/" in value:
+            raise ValueError("tenant: holds a slash; allowed: any other printable ASCII")
         joined += value
     # One pass over all ids together: only a suspicious whole is looked at field by field.
     if not (joined.isascii() and joined.isprintable()):
@@ -81,3 +83,8 @@ def shown(value: object) -> str:
     """The value for an error message, cut short: what is in the wrong place may be a card number."""
     text = repr(value)
     return text if len(text) <= 8 else f"{text[:6]}... ({len(text)} characters)"
+
+
+def joined(*parts: str) -> str:
+    """The parts with a slash between them; a slash within one can't be taken for it."""
+    return "/".join([part.replace("%", "%25").replace("/", "%2F") for part in parts])

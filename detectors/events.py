@@ -11,11 +11,12 @@ from enum import StrEnum
 from math import isfinite
 from typing import ClassVar, Final
 
-from detectors.checks import check_code, check_ids, check_mcc, check_text, check_time, shown
+from detectors.checks import check_code, check_ids, check_mcc, check_text, check_time, joined, shown
 from detectors.money import MINOR_DIGITS
 from geo import Position
 
 MAX_AMOUNT_MINOR = 10**15
+MAX_WATCHED = 200
 
 STRICT: Final[dict[str, object]] = {"extra": "forbid", "strict": True}
 """How codecs read an event: nothing unknown, nothing converted (the attribute that pydantic looks for)."""
@@ -182,7 +183,8 @@ class Location:
 
     @property
     def event_id(self) -> str:
-        return f"location/{self.tenant}/{self.user_id}/{self.device_id or ''}/{self.event_time.isoformat()}"
+        device, time = self.device_id or "", self.event_time.isoformat()
+        return joined("location", self.tenant, self.user_id, device, time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ class Consent:
 
     @property
     def event_id(self) -> str:
-        return f"consent/{self.tenant}/{self.user_id}/{self.purpose}/{self.event_time.isoformat()}"
+        return joined("consent", self.tenant, self.user_id, self.purpose, self.event_time.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,20 +274,22 @@ class Preferences:
 
     def __post_init__(self) -> None:
         check_ids(("user_id", self.user_id), ("tenant", self.tenant))
+        if len(self.watched_assets) > MAX_WATCHED:
+            raise ValueError(
+                f"watched_assets: has {len(self.watched_assets)} entries; allowed: {MAX_WATCHED}"
+            )
         check_ids(*(("watched_assets", asset) for asset in self.watched_assets))
         check_text("time_zone", self.time_zone)
         check_time("event_time", self.event_time)
         check_code("display_currency", self.display_currency, 3, "three capital letters (ISO 4217)")
-        for name, minute in (
-            ("quiet_from_min", self.quiet_from_min),
-            ("quiet_to_min", self.quiet_to_min),
-        ):
+        quiet = (("quiet_from_min", self.quiet_from_min), ("quiet_to_min", self.quiet_to_min))
+        for name, minute in quiet:
             if minute is not None and not 0 <= minute < 1440:
                 raise ValueError(f"{name}: {minute!r} is not a minute of the day; allowed: 0..1439")
 
     @property
     def event_id(self) -> str:
-        return f"preferences/{self.tenant}/{self.user_id}/{self.event_time.isoformat()}"
+        return joined("preferences", self.tenant, self.user_id, self.event_time.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +323,7 @@ class Merchant:
 
     @property
     def event_id(self) -> str:
-        return f"merchant/{self.tenant}/{self.merchant_id}/{self.event_time.isoformat()}"
+        return joined("merchant", self.tenant, self.merchant_id, self.event_time.isoformat())
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +358,8 @@ class Tick:
 
     @property
     def event_id(self) -> str:
-        return f"tick/{self.venue}/{self.asset}/{self.quote}/{self.interval_s}/{self.event_time.isoformat()}"
+        interval, time = str(self.interval_s), self.event_time.isoformat()
+        return joined("tick", self.venue, self.asset, self.quote, interval, time)
 
 
 @dataclass(frozen=True, slots=True)

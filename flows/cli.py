@@ -121,12 +121,16 @@ def serve(
 
 
 def _reload(serving: "Serving", settings: "Settings") -> None:
+    from alerting.engine import EngineUnavailableError, PayloadConflictError
+
     log = structlog.get_logger(__name__)
     try:
         receipt = serving.engine.change_policy(policy_or_exit(settings.policy_file))
         log.info("policy_activated", position=receipt.log_position)
     except typer.Exit:
         log.error("policy_refused", kept="the policy in force")
+    except (EngineUnavailableError, PayloadConflictError) as error:
+        log.error("policy_not_activated", kept="the policy in force", reason=str(error))
 
 
 @app.command()

@@ -38,8 +38,8 @@ Event = (
 )
 """Everything that a log can hold."""
 
-MAX_RECORD_BYTES: Final = 65_536
-"""A policy may be long; every other event is far below this."""
+MAX_RECORD_BYTES: Final = 262_144
+"""More than any event that can be made: 48,000 characters of policy text take up to four bytes each."""
 
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {t.kind: TypeAdapter(t) for t in get_args(Event)}
 _DECISION: Final = TypeAdapter(Decision)

@@ -32,6 +32,7 @@ from flows.intake import Intake, IntakeParams, Mode
 from flows.live_feed import LiveFeed, effective_decision, known_decision
 from flows.log import NewRecord, event_key
 from flows.metrics import Metrics
+from flows.pending import FallbackEntry
 from flows.policy_file import parse_policy
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
@@ -122,8 +123,15 @@ class Engine:
         for thread in self._threads:
             thread.join()
         self._intake.fail_waiting(Mode.DOWN)
+        self._record_answers()
         self._shard.checkpoint()
         self._shard.close()
+
+    def _record_answers(self) -> None:
+        """Log the fallback answers that the flow, when it was down, did not come to."""
+        while entries := self._intake.take(0.0):
+            answers = [entry.record for entry in entries if isinstance(entry, FallbackEntry)]
+            self._shard.append(answers)
 
     def __enter__(self) -> "Engine":
         self.start()
@@ -220,7 +228,8 @@ class Engine:
                 feed.stopping = self._stopping.is_set()
                 run_flow(feed, task, feed)
             except BaseException as error:  # noqa: BLE001  (the edge of the thread; Bytewax panics too)
-                _log.error("flow_died", error=repr(error), restarts=self.restarts)
+                cause = error.__cause__ or error.__context__ or error
+                _log.error("flow_died", error=repr(error), cause=repr(cause), restarts=self.restarts)
                 self._intake.fail_waiting(Mode.DOWN)
                 wait_s = RESTART_WAIT_S[min(self.restarts, len(RESTART_WAIT_S) - 1)]
                 self.restarts += 1

@@ -113,19 +113,32 @@ class Intake:
                 return Known(remembered[1], due)
             submission = Submission(self, payment, record, due)
             cause = self._cause_to_refuse(deadline_s)
-            if cause is None:
-                self._open[record.event_key] = submission
-                self._waiting += 1
+            self._open[record.event_key] = submission
+            self._waiting += cause is None
         if cause is None:
             self._queue.put(submission)
-            return submission
-        # Even now a payment that was decided before gets the answer it had.
-        known = self._find_known(record, payment)
-        if known is not None:
-            return Known(known, due)
-        submission.cause = cause
-        submission.wake()
+        else:
+            self._answer_at_once(submission, cause)
         return submission
+
+    def _answer_at_once(self, submission: Submission, cause: FallbackCause) -> None:
+        """Refuse to queue: the answer on record if there is one, the fallback's otherwise."""
+        try:
+            known = self._find_known(submission.record, submission.payment)
+            if known is None:
+                self.fall_back(submission, cause)
+                return
+        except PayloadConflictError:
+            self.refuse(submission)
+            raise
+        except BaseException:
+            with self._lock:
+                self._open.pop(submission.record.event_key, None)
+            raise
+        with self._lock:
+            submission.decision = known
+            self._forget(submission, known)
+        submission.wake()
 
     def offer(self, event: Event) -> Publication:
         """See :meth:`alerting.engine.RiskEngine.offer`."""
@@ -236,8 +249,24 @@ class Intake:
             elif isinstance(entry, Publication):
                 entry.settle(None)
             else:
-                with self._lock:
-                    entry.taken = entry.decision is not None
+                self._give_back_payment(entry)
+
+    def _give_back_payment(self, submission: Submission) -> None:
+        with self._lock:
+            answered = submission.decision
+            submission.taken = answered is not None
+            if answered is None or answered.fallback_cause is None:
+                return
+            self._unlogged += 1
+        # The fallback was given in the belief that the payment is in the log: this record stands in for it.
+        stand_in = FallbackAnswered(
+            submission.payment,
+            answered.action,
+            answered.fallback_cause,
+            answered.policy_version,
+            payment_logged=False,
+        )
+        self._queue.put(FallbackEntry(NewRecord.of(stand_in, submission.record.arrival_us), submission))
 
     def answer(self, submission: Submission, decision: Decision) -> None:
         """Give the engine's decision, unless the fallback was quicker."""

@@ -49,6 +49,9 @@ class Serving:
         self.engine.start()
         try:
             self._open_ports()
+        except ServingError:
+            self.engine.stop()
+            raise
         except (OSError, RuntimeError, ValueError) as error:
             self.engine.stop()
             raise ServingError(f"{self._settings.listen}: {error}") from None
@@ -90,8 +93,13 @@ class Serving:
 
 
 def _tls(tls: TlsSettings) -> TlsFiles | None:
-    if tls.certificate is None or tls.key is None:
+    if tls.certificate is None and tls.key is None and tls.client_ca is None:
         return None
+    if tls.certificate is None or tls.key is None:
+        raise ServingError("tls: certificate and key go together; allowed: both, or no [tls] section")
+    for file in (tls.certificate, tls.key, tls.client_ca):
+        if file is not None and not file.is_file():
+            raise ServingError(f"tls: {file}: no such file")
     return TlsFiles(tls.certificate, tls.key, tls.client_ca)
 
 

@@ -1,5 +1,6 @@
 """The shard task: applies log records in order and owns all state of its shard. Plain Python, one thread."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from struct import Struct
@@ -26,6 +27,8 @@ from flows.state import State
 from flows.store import LedgerRow, OutcomeRow, Slice, StateStore
 
 _log = structlog.get_logger(__name__)
+_ENVIRONMENT: Final = (OSError, MemoryError, sqlite3.Error)
+"""Faults that the log knows nothing of: contained, they would decide a payment, and a replay would differ."""
 _NOTHING: Final[list[Output]] = []
 _FEATURES: Final = Struct(f"{len(NAMES)}f")
 
@@ -94,7 +97,7 @@ class ShardTask:
         self.settle()
         try:
             outputs = self._apply(record)
-        except (KeyboardInterrupt, SystemExit, NoPolicyError):
+        except (KeyboardInterrupt, SystemExit, NoPolicyError, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
             outputs = self._contain(record, error)
@@ -115,7 +118,7 @@ class ShardTask:
         try:
             if self._payments.learn():
                 self._feedback.apply_early(unsettled)
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
             self.learning_faults += 1
@@ -142,7 +145,10 @@ class ShardTask:
         if isinstance(event, Location):
             self._payments.locate(event)
         elif isinstance(event, FallbackAnswered):
-            return [self._payments.fall_back(position, event, self._policy_in_force())]
+            answered = self._payments.fall_back(position, event, self._policy_in_force())
+            if not event.payment_logged:
+                self._unsettled = event.payment
+            return [answered]
         elif isinstance(event, PolicyActivated):
             self._set_policy(event.text)
             self._state.put(keys.POLICY, _PolicyText(event.text))

@@ -1,7 +1,9 @@
 """Where something is on Earth, and how sure we are of it."""
 
 from dataclasses import dataclass
-from math import isfinite
+
+MAX_ACCURACY_M = 20_100_000.0
+"""Half way around the Earth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +40,5 @@ class Position:
         if not -180.0 <= self.lon <= 180.0:
             raise ValueError(f"lon: {self.lon!r} is not a longitude; allowed: -180..180 degrees")
         accuracy = self.accuracy_m
-        if accuracy is not None and not (accuracy >= 0.0 and isfinite(accuracy)):
-            raise ValueError(f"accuracy_m: {accuracy!r} is not a radius; allowed: 0 or more metres")
+        if accuracy is not None and not 0.0 <= accuracy <= MAX_ACCURACY_M:
+            raise ValueError(f"accuracy_m: not a radius; allowed: 0..{MAX_ACCURACY_M:.0f} metres")

@@ -107,6 +107,8 @@ def _options(params: EdgeParams) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", params.max_message_bytes),
         ("grpc.so_reuseport", 0),
+        # One connection alone must not be able to hold all calls that may be open.
+        ("grpc.max_concurrent_streams", max(64, params.max_calls // 4)),
         ("grpc.keepalive_time_ms", int(params.keepalive_time_s * 1_000)),
         ("grpc.keepalive_timeout_ms", int(params.keepalive_timeout_s * 1_000)),
         ("grpc.keepalive_permit_without_calls", 1),

@@ -81,6 +81,8 @@ class _Answers:
         self._missing = count
         self._lock = threading.Lock()
         self._all = threading.Event()
+        if not count:
+            self._all.set()
         self._latencies: list[float] = []
         self._replies: list[bytes] = []
         self._errors: Counter[str] = Counter()

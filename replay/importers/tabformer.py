@@ -9,7 +9,7 @@ field                 from
 ``transaction_id``    ``tabformer-<n>``: the data has no ids, so rows are counted in time order
 ``user_id``           ``user-<user_id>``
 ``card_token``        ``user-<user_id>-card-<card>``
-``merchant_id``       ``merchant_id`` in groups of four characters, joined by dots: the plain
+``merchant_id``       ``merchant_id`` in groups of four characters, joined by x: the plain
                       hash has up to 19 digits and may pass for a card number
 ``event_time``        ``ts``; the data has local times, taken as UTC as they stand
 ``payment_type``      ``REFUND`` with the positive amount where ``amount_cents`` is below zero,
@@ -85,7 +85,7 @@ def _payments(folder: Path) -> Iterator[tuple[Payment, int]]:
             amount_minor=amount,
             currency="USD",
             event_time=time,
-            merchant_id=dotted(merchant),
+            merchant_id=grouped(merchant),
             payment_type=payment_type,
             mcc=f"{mcc:04d}",
             merchant_country=_country(state),
@@ -96,13 +96,13 @@ def _payments(folder: Path) -> Iterator[tuple[Payment, int]]:
         yield payment, fraud
 
 
-def dotted(merchant: str) -> str:
+def grouped(merchant: str) -> str:
     """The id in groups of four characters.
 
-    >>> dotted("-727612092139916043")
-    '-727.6120.9213.9916.043'
+    >>> grouped("-727612092139916043")
+    '-727x6120x9213x9916x043'
     """
-    return ".".join(merchant[start : start + 4] for start in range(0, len(merchant), 4))
+    return "x".join(merchant[start : start + 4] for start in range(0, len(merchant), 4))
 
 
 def _country(state: str | None) -> str | None:

@@ -116,7 +116,7 @@ def test_a_tabformer_row_becomes_a_card_payment(tmp_path: Path) -> None:
         13409,
         "USD",
         START.replace(tzinfo=UTC),
-        "3527.2132.4612.7876.953",
+        "3527x2132x4612x7876x953",
         mcc="5300",
         merchant_country="US",
         channel=Channel.POS,

@@ -42,12 +42,13 @@ from tapwatch.v1 import events_pb2
 
 _NO_DIGITS = [chr(c) for c in range(33, 127) if not chr(c).isdigit()]
 IDS = st.text(st.sampled_from(_NO_DIGITS), min_size=1, max_size=128)
+TENANTS = IDS.map(lambda name: name.replace("/", "."))
 TEXTS = st.text(st.sampled_from([*_NO_DIGITS, " ", "é", "東", "😀"]), max_size=256)
 TIMES = st.datetimes(
     EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None) - timedelta(days=1), timezones=st.just(UTC)
 )
 POSITIVE = st.floats(min_value=1e-300, max_value=1e300)
-POSITIONS = st.builds(Position, st.floats(-90, 90), st.floats(-180, 180), st.none() | st.floats(0, 1e9))
+POSITIONS = st.builds(Position, st.floats(-90, 90), st.floats(-180, 180), st.none() | st.floats(0, 2e7))
 COUNTRIES = st.none() | st.sampled_from(["BE", "JP"])
 MCCS = st.none() | st.from_regex(r"[0-9]{4}", fullmatch=True)
 
@@ -64,7 +65,7 @@ PAYMENTS = st.builds(
     currency=st.sampled_from(["EUR", "JPY", "KWD"]),
     event_time=TIMES,
     merchant_id=IDS,
-    tenant=IDS,
+    tenant=TENANTS,
     payment_type=st.sampled_from(PaymentType),
     mcc=MCCS,
     merchant_name=_optional(TEXTS),
@@ -84,7 +85,7 @@ LABELS = st.builds(
     outcome_kind=st.sampled_from([k for k in OutcomeKind if k is not OutcomeKind.STEP_UP]),
     verdict=st.sampled_from(Verdict),
     event_time=TIMES,
-    tenant=IDS,
+    tenant=TENANTS,
     source=TEXTS,
     code=TEXTS,
     confidence=st.floats(0, 1),
@@ -105,7 +106,7 @@ LOCATIONS = st.builds(
     user_id=IDS,
     position=POSITIONS,
     event_time=TIMES,
-    tenant=IDS,
+    tenant=TENANTS,
     device_id=_optional(IDS),
     speed_mps=_optional(st.floats(0, 1_000)),
     heading_deg=_optional(st.floats(0, 360, exclude_max=True)),
@@ -118,14 +119,14 @@ CONSENTS = st.builds(
     granted=st.booleans(),
     version=IDS,
     event_time=TIMES,
-    tenant=IDS,
+    tenant=TENANTS,
     source=TEXTS,
 )
 PREFERENCES = st.builds(
     Preferences,
     user_id=IDS,
     event_time=TIMES,
-    tenant=IDS,
+    tenant=TENANTS,
     time_zone=_optional(st.sampled_from(["Europe/Brussels", "UTC"])),
     quiet_from_min=_optional(st.integers(0, 1439)),
     quiet_to_min=_optional(st.integers(0, 1439)),
@@ -136,7 +137,7 @@ MERCHANTS = st.builds(
     Merchant,
     merchant_id=IDS,
     event_time=TIMES,
-    tenant=IDS,
+    tenant=TENANTS,
     name=_optional(TEXTS),
     mcc=MCCS,
     country=COUNTRIES,
@@ -169,7 +170,7 @@ TRADES = st.builds(
     quantity=POSITIVE,
     price=POSITIVE,
     event_time=TIMES,
-    tenant=IDS,
+    tenant=TENANTS,
     venue=TEXTS,
 )
 
@@ -190,7 +191,7 @@ DECISIONS = st.builds(
     Decision,
     decision_id=IDS,
     transaction_id=IDS,
-    tenant=IDS,
+    tenant=TENANTS,
     user_id=IDS,
     event_time=TIMES,
     action=st.sampled_from(Action),
