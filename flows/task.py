@@ -147,7 +147,7 @@ class ShardTask:
         elif isinstance(event, FallbackAnswered):
             answered = self._payments.fall_back(position, event, self._policy_in_force())
             if not event.payment_logged:
-                self._unsettled = event.payment
+                self._feedback.apply_early(event.payment)
             return [answered]
         elif isinstance(event, PolicyActivated):
             self._set_policy(event.text)

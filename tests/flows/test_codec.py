@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.events import Payment
+from alerting.decision import PolicyActivated
+from detectors.events import Location, Payment, Preferences
 from flows.codec import MAX_RECORD_BYTES, BadRecord, decode_event, encode_event, event_digest
 from geo import Position
 
@@ -99,3 +100,20 @@ def test_a_damaged_event_is_an_event_or_a_bad_record(data: st.DataObject) -> Non
     record = decode_event(bytes(raw), "test")
     if not isinstance(record, BadRecord):
         assert decode_event(encode_event(record), "test") == record
+
+
+def test_whatever_can_be_made_can_be_read_again() -> None:
+    """The log refuses nothing that an event's own checks let pass."""
+    longest = Preferences("u" * 128, PAYMENT.event_time, watched_assets=('"' * 128,) * 200)
+    assert decode_event(encode_event(longest), "test") == longest
+    policy = PolicyActivated("€" * 48_000, "p-1", PAYMENT.event_time)
+    assert decode_event(encode_event(policy), "test") == policy
+
+
+def test_a_slash_in_an_id_can_not_be_taken_for_the_next_part() -> None:
+    place, time = Position(50.0, 4.0), PAYMENT.event_time
+    one = Location("a/b", place, time, device_id="c")
+    other = Location("a", place, time, device_id="b/c")
+    assert one.event_id != other.event_id
+    with pytest.raises(ValueError, match="tenant"):
+        Location("u", place, time, tenant="a/b")

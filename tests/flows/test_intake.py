@@ -247,3 +247,23 @@ def test_the_fallback_share_forgets_after_a_minute() -> None:
     assert rate.share() == pytest.approx(0.1)
     clock.now += 61
     assert rate.share() == 0.0
+
+
+def test_a_refused_payment_and_its_twin_get_one_answer() -> None:
+    intake, _ = make(IntakeParams(max_waiting=1))
+    submit(intake, payment("t-0"), 9.0)
+    refused = intake.submit(payment("t-9"), 9.0)
+    intake.take(0.0)  # room again, before anybody reads the refused one's answer
+    twin = intake.submit(payment("t-9"), 9.0)
+    assert twin.answer_now() is refused.answer_now()
+    assert refused.answer_now().fallback_cause is FallbackCause.OVERLOAD
+
+
+def test_an_answer_given_in_the_belief_that_its_payment_is_logged_stands_in_for_it() -> None:
+    intake, _ = make()
+    pending = submit(intake, payment())
+    entries = intake.take(0.0)
+    pending.result()
+    intake.give_back(entries)
+    logged = [entry.record.event.payment_logged for entry in intake.take(0.0)]  # type: ignore[union-attr]
+    assert logged == [True, False]

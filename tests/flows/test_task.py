@@ -374,3 +374,25 @@ def test_no_label_acts_before_its_position() -> None:
     shard, plain = Shard(labelled[1:]), Shard(events[1:])
     before = [d.encoded for d in decided(shard.outputs) if d.position <= 60]
     assert before == [d.encoded for d in decided(plain.outputs) if d.position <= 60]
+
+
+def test_a_fault_of_the_environment_is_not_taken_for_a_decision() -> None:
+    shard = Shard()
+    stage = shard.task._payments
+
+    class FullDisk(BrokenScorer):
+        def assess(self, *_: object) -> object:
+            raise OSError("no space left on device")
+
+    stage.scorer = FullDisk(stage.scorer, "u-0")  # type: ignore[assignment]
+    with pytest.raises(OSError, match="no space"):
+        shard.add(payment(0))
+
+
+def test_an_early_outcome_clears_a_payment_that_only_the_fallback_saw() -> None:
+    answered = FallbackAnswered(
+        payment(0), Action.APPROVE, FallbackCause.OVERLOAD, "p-then", payment_logged=False
+    )
+    shard = Shard([outcome(0), answered])
+    assert shard.user("u-0").early_outcomes == 0
+    assert shard.store.load(keys.quarantine("default", "t-0")) is None
