@@ -67,8 +67,8 @@ class Intake:
     fallback
         The declared fallback's decision for a payment and a cause.
     find_known
-        The decision on record for a payment that the ledger may know, with its digest's match:
-        raises :class:`PayloadConflictError` when the payload differs.
+        The decision on record for a payment, None when there is none; raises
+        :class:`PayloadConflictError` when the payload differs.
     arrival_us
         The edge's clock in Unix microseconds, for the log record only.
     """

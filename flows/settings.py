@@ -1,8 +1,8 @@
 """Settings: one TOML file, environment variables above it, flags above both.
 
 Defaults live in the ``...Params`` beside the code that uses them; this module only puts them together. An
-unknown key or a value out of range is an error that names the key. ``TAPWATCH_ENGINE__CACHED_OBJECTS=50000``
-sets ``cached_objects`` of section ``[engine]``.
+unknown key of the file or a value out of range is an error that names the key.
+``TAPWATCH_ENGINE__CACHED_OBJECTS=50000`` sets ``cached_objects`` of section ``[engine]``.
 """
 
 import tomllib

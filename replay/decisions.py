@@ -21,6 +21,7 @@ and ``log_position``.
 ``decisions_sha256`` is the SHA-256 over ``encode_decision(decision) + b"\\n"`` of all rows in order.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -54,7 +55,7 @@ DECISION_SCHEMA: Final[pa.Schema] = pa.schema(
 OUTCOME_SCHEMA: Final[pa.Schema] = schema_of(Outcome).append(pa.field("log_position", pa.int64()))
 
 
-class _TableFile:
+class _TableFile(ABC):
     """A Parquet file that appears when it is complete; used as a context manager."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -91,9 +92,9 @@ class _TableFile:
         self._parquet.write_table(self._take_table())
         self._waiting = 0
 
+    @abstractmethod
     def _take_table(self) -> pa.Table:
         """The rows that wait, as a table; they wait no longer."""
-        raise NotImplementedError
 
 
 class DecisionWriter(_TableFile):
