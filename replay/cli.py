@@ -30,6 +30,9 @@ from replay.errors import ReplayError
 
 __all__ = ["app", "cli_live", "main"]
 
+_ONLY_JSON = ("currencies",)
+"""What a summary holds for other programs."""
+
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 
 
@@ -189,9 +192,21 @@ def _print(values: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(values, indent=2, default=str))
         return
-    width = max(map(len, values))
-    for name, value in values.items():
-        print(f"{name:<{width}}  {value}")
+    shown = {name: _in_words(value) for name, value in values.items() if name not in _ONLY_JSON}
+    width = max(map(len, shown))
+    for name, text in shown.items():
+        # A digest behind its name would not fit 80 columns.
+        print(f"{name}\n  {text}" if len(text) > 60 else f"{name:<{width}}  {text}")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {count:,}" for name, count in value.items()) or "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _speed(text: str) -> float | None:

@@ -26,6 +26,7 @@ from replay.metrics import (
     roc_auc,
 )
 from replay.scored_run import DAY_US, NEVER, ScoredRun, load_run
+from replay.summary import reference_rates
 
 EPOCH: Final = date(1970, 1, 1)
 _MONDAY: Final = 4  # day 4 after the epoch, a Thursday, is a Monday
@@ -83,6 +84,7 @@ def evaluate(
             )
             for number in np.unique(week)
         ),
+        currencies=reference_rates(folder),
     )
 
 

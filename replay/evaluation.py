@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import date
 
+from alerting.currencies import Currencies
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -73,7 +75,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """All figures of a run."""
+    """All figures of a run; ``currencies`` are the reference rates of the policy that decided it."""
 
     payments: int
     superseded_decisions: int
@@ -86,6 +88,7 @@ class Evaluation:
     policy: Policy
     folds: tuple[Fold, ...]
     weeks: tuple[Week, ...]
+    currencies: Currencies
 
     def as_json(self) -> str:
         """The figures as one JSON object: days as ``2018-07-25``."""

@@ -3,38 +3,31 @@
 from typing import Final
 
 from alerting.decision import Action
-from detectors.money import MINOR_DIGITS, major_units
 from replay.evaluation import Evaluation, Policy, Ranking
 from replay.text_table import format_table
+from replay.value_text import format_value
 
 MAX_WEEKS: Final = 27
 """Half a year fits a screen; a run of twelve years does not."""
 _RANKING: Final = ("payments", "frauds", "AUC", "AP", "R@0.1%", "R@1%", "list P", "list R")
-_POLICY: Final = (
-    "frauds",
-    "challenged",
-    "fraud value",
-    "challenged",
-    "genuine",
-    "challenged",
-    "users",
-    "challenged",
-)
+_POLICY: Final = ("frauds", "stopped", "genuine", "challenged", "customers", "disturbed")
 _FOLD: Final = ("train from", "test from", "payments", "frauds", "AUC", "AP", "CP@100")
 
 
 def format_evaluation(found: Evaluation) -> str:
-    """The figures as a few short tables."""
+    """The figures as a few short tables, none wider than 80 columns."""
     shown = found.weeks[-MAX_WEEKS:]
     weeks = [(str(week.start), week.ranking, week.policy) for week in shown]
     weeks.append(("all", found.ranking, found.policy))
     ranking = format_table(("week of", *_RANKING), [(name, *_ranking_row(r)) for name, r, _ in weeks])
-    policy = format_table(("week of", *_POLICY), [(name, *_policy_row(p)) for name, _, p in weeks])
+    actions = format_table(("week of", *_POLICY), [(name, *_policy_row(p)) for name, _, p in weeks])
     parts = [
         _counts(found),
-        f"Ranking. R@x%: recall where x % of the genuine are flagged; list: the {found.review_budget} "
-        f"highest scores a day\n{ranking}",
-        f"Policy. Challenged: any action but APPROVE; users: those without any fraud\n{policy}",
+        "Ranking. R@x%: share of the frauds found where x % of the genuine are flagged;\n"
+        f"list: the {found.review_budget:,} highest scores of each day, P precision, R recall\n{ranking}",
+        "Policy. Stopped, challenged: frauds and genuine payments that were not approved;\n"
+        f"disturbed: those customers without any fraud who were challenged\n{actions}",
+        format_value(found, [(name, policy) for name, _, policy in weeks]),
         f"Actions\n{_actions(found.policy)}",
     ]
     if len(shown) < len(found.weeks):
@@ -79,8 +72,6 @@ def _policy_row(policy: Policy) -> tuple[object, ...]:
     return (
         sum(policy.fraud_by_action.values()),
         _challenged(policy.fraud_by_action),
-        _money(policy.fraud_value),
-        _money(policy.fraud_value_challenged),
         sum(policy.genuine_by_action.values()),
         _challenged(policy.genuine_by_action),
         policy.good_customers,
@@ -90,14 +81,6 @@ def _policy_row(policy: Policy) -> tuple[object, ...]:
 
 def _challenged(by_action: dict[str, int]) -> int:
     return sum(count for action, count in by_action.items() if action != Action.APPROVE)
-
-
-def _money(by_currency: dict[str, int]) -> str | None:
-    amounts = (
-        f"{currency} {major_units(minor, currency):,.{MINOR_DIGITS[currency]}f}"
-        for currency, minor in by_currency.items()
-    )
-    return " + ".join(amounts) or None
 
 
 def _actions(policy: Policy) -> str:

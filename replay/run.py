@@ -3,17 +3,16 @@
 The streams take the place of the live log. Batches change how much is handed on at once and nothing else.
 """
 
-import json
 import resource
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from alerting.decision import Action, PolicyActivated, Source
 from detectors.checks import EARLIEST
@@ -29,8 +28,7 @@ from replay.decisions import DecisionWriter, OutcomeWriter
 from replay.errors import RunError
 from replay.stream_feed import FeedCounts, Pace, Progress, StreamFeed
 from replay.streams import merge_streams
-
-SUMMARY_FILE: Final = "summary.json"
+from replay.summary import SUMMARY_FILE, write_summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def run_events(
     seconds = time.perf_counter() - started
     summary = _summary(names, feed.counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
     summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)
-    (out / SUMMARY_FILE).write_text(json.dumps(summary, indent=2) + "\n")
+    write_summary(out, summary)
     return summary
 
 
@@ -211,6 +209,7 @@ def _summary(
         "fallbacks": outputs.sources[Source.FALLBACK],
         "share_not_approved": round(not_approved / decisions, 6) if decisions else 0.0,
         "policy_version": task.policy.version if task.policy is not None else None,
+        "currencies": asdict(task.policy.currencies) if task.policy is not None else None,
         "decisions_sha256": sha256,
     }
 

@@ -174,7 +174,7 @@ def test_the_figures_come_as_text_and_as_json(tmp_path: Path) -> None:
     found = evaluate(daily_run(tmp_path, 28))
     text = format_evaluation(found)
     assert "2026-03-09" in text
-    assert "EUR 40.00" in text
+    assert "EUR       40.00" in text
     assert "CP@100" in text
     figures = json.loads(found.as_json())
     assert figures["ranking"]["roc_auc"] == 1.0
