@@ -120,7 +120,11 @@ def diff(
     b: Annotated[Path, typer.Argument(help="Folder of another run.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Say which decisions of two runs differ and how; exits 1 on a difference."""
+    """Say which decisions of two runs differ and how; exits 1 on a difference.
+
+    Action flips come first, then how far scores moved, then where the runs part. Runs that differ in nothing
+    but the version of policy or model differ: exit code 1, told in one line. --json has everything.
+    """
     from replay.diff import diff_runs
     from replay.diff_text import format_diff
 

@@ -22,9 +22,10 @@ from alerting.decision import Decision
 from replay.column_compare import differs
 from replay.columns import schema_of
 from replay.decisions import DECISIONS_FILE, open_table, read_batches
-from replay.diff_report import Difference, DiffReport, ScoreShift
+from replay.diff_report import VERSION_FIELDS, Difference, DiffReport, ScoreShift
 
 COMPARED: Final[list[str]] = schema_of(Decision).names
+MORE_THAN_VERSIONS: Final = [name for name in COMPARED if name not in VERSION_FIELDS]
 _BLOCK: Final = 16_384
 _EXAMPLES: Final = 10
 _Numbers = NDArray[np.int64]
@@ -156,6 +157,7 @@ class _Comparison:
         self._fields: Counter[str] = Counter()
         self._flips: Counter[str] = Counter()
         self._differences: list[Difference] = []
+        self._version_only: list[Difference] = []
 
     def add(self, a: pa.RecordBatch, b: pa.RecordBatch) -> None:
         """Compare two blocks whose rows belong together one by one."""
@@ -163,20 +165,26 @@ class _Comparison:
         report.rows_a += a.num_rows
         report.rows_b += b.num_rows
         found = {name: differs(a[name], b[name]) for name in COMPARED}
-        changed = np.logical_or.reduce(list(found.values()))
+        changed = _any_of(found, COMPARED)
         if not changed.any():
             return
+        more = _any_of(found, MORE_THAN_VERSIONS)
         self._fields.update({name: int(flags.sum()) for name, flags in found.items() if flags.any()})
+        self._add_flips(a, b, found)
+        _shift(report.score, a["score"], b["score"], found["score"])
+        _shift(report.raw_score, a["raw_score"], b["raw_score"], found["raw_score"])
+        self._differences += _first_of(a, b, found, more, _EXAMPLES - report.changed + report.version_only)
+        self._version_only += _first_of(a, b, found, changed & ~more, _EXAMPLES - report.version_only)
+        report.changed += int(changed.sum())
+        report.version_only += int((changed & ~more).sum())
+
+    def _add_flips(self, a: pa.RecordBatch, b: pa.RecordBatch, found: dict[str, _Flags]) -> None:
         flipped = np.flatnonzero(found["action"])
         flips = zip(*(side["action"].take(pa.array(flipped)).to_pylist() for side in (a, b)), strict=True)
         self._flips.update(f"{before} -> {after}" for before, after in flips)
-        _shift(report.score, a["score"], b["score"], found["score"])
-        _shift(report.raw_score, a["raw_score"], b["raw_score"], found["raw_score"])
-        wanted = max(0, _EXAMPLES - report.changed)
-        for row in np.flatnonzero(changed)[:wanted].tolist():
-            names = [name for name in COMPARED if found[name][row]]
-            self._differences.append(_difference(a.slice(row, 1), b.slice(row, 1), names))
-        report.changed += int(changed.sum())
+        first = [self.report.first_flip] if self.report.first_flip is not None else []
+        first += _first_of(a, b, found, found["action"], 1)
+        self.report.first_flip = min(first, key=_position, default=None)
 
     def add_alone(self, rows: pa.RecordBatch, in_a: bool) -> None:
         """Count rows that only one run has."""
@@ -196,11 +204,11 @@ class _Comparison:
         """The report, with the means worked out and the earliest differences picked."""
         report = self.report
         report.fields = {name: self._fields[name] for name in COMPARED if name in self._fields}
-        report.action_flips = dict(sorted(self._flips.items()))
+        report.action_flips = dict(sorted(self._flips.items(), key=lambda flip: (-flip[1], flip[0])))
         for shift in (report.score, report.raw_score):
             shift.mean /= max(1, shift.count)
             shift.mean_absolute /= max(1, shift.count)
-        report.examples = sorted(self._differences, key=_position)[:_EXAMPLES]
+        report.examples = sorted(self._differences or self._version_only, key=_position)[:_EXAMPLES]
         report.first = report.examples[0] if report.examples else None
         return report
 
@@ -220,6 +228,20 @@ def _shift(shift: ScoreShift, a: pa.Array, b: pa.Array, changed: NDArray[np.bool
         shift.largest = max(shift.largest, float(np.abs(move).max()))
 
 
+def _any_of(found: dict[str, _Flags], names: list[str]) -> _Flags:
+    return np.asarray(np.logical_or.reduce([found[name] for name in names]), np.bool_)
+
+
+def _first_of(
+    a: pa.RecordBatch, b: pa.RecordBatch, found: dict[str, _Flags], wanted: _Flags, most: int
+) -> list[Difference]:
+    """The first rows that are wanted, ``most`` of them at most."""
+    return [
+        _difference(a.slice(row, 1), b.slice(row, 1), [name for name in COMPARED if found[name][row]])
+        for row in np.flatnonzero(wanted)[: max(0, most)].tolist()
+    ]
+
+
 def _difference(a: pa.RecordBatch | None, b: pa.RecordBatch | None, names: list[str]) -> Difference:
     values_a, values_b = _values(a), _values(b)
     either = values_a or values_b
@@ -229,7 +251,9 @@ def _difference(a: pa.RecordBatch | None, b: pa.RecordBatch | None, names: list[
         event_time=either["event_time"].isoformat(),
         log_position_a=values_a.get("log_position"),
         log_position_b=values_b.get("log_position"),
-        fields={name: (str(values_a[name]), str(values_b[name])) for name in names},
+        action=(values_a.get("action"), values_b.get("action")),
+        score=(values_a.get("score"), values_b.get("score")),
+        fields={name: (values_a[name], values_b[name]) for name in names},
     )
 
 

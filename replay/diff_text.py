@@ -1,30 +1,36 @@
-"""A comparison of two runs as plain text for people."""
+"""A comparison of two runs as plain text for people: what matters to a tester comes first."""
 
-from replay.diff_report import Difference, DiffReport, ScoreShift
+from textwrap import fill
+from typing import Final
+
+from replay.diff_report import VERSION_FIELDS, Difference, DiffReport, ScoreShift
 from replay.text_table import format_table
+
+_WIDTH: Final = 80
 
 
 def format_diff(report: DiffReport) -> str:
-    """What differs, in a few short tables; one line if nothing does."""
+    """Action flips, shift of the scores, where the runs part, and counts; one line if nothing differs."""
     if report.identical:
         return f"The runs are identical: {report.rows_a:,} decisions."
-    counts = [
-        ("decisions in A", report.rows_a),
-        ("decisions in B", report.rows_b),
-        ("only in A", report.only_a),
-        ("only in B", report.only_b),
-        ("changed", report.changed),
-        ("at another place in the order", report.moved),
-    ]
-    parts = [format_table(("", "count"), counts)]
-    if report.fields:
-        parts.append(format_table(("changed field", "decisions"), list(report.fields.items())))
+    parts = []
     if report.action_flips:
-        parts.append(format_table(("action in A -> B", "decisions"), list(report.action_flips.items())))
-    shifts = [_shift("score", report.score), _shift("raw_score", report.raw_score)]
+        total = ("all", sum(report.action_flips.values()))
+        parts.append(format_table(("action in A -> B", "decisions"), [*report.action_flips.items(), total]))
     if report.score.count or report.raw_score.count:
+        shifts = [_shift("score", report.score), _shift("raw_score", report.raw_score)]
         parts.append(format_table(("shift (B - A)", "decisions", "mean", "mean size", "largest"), shifts))
-    parts += [f"First difference\n{_describe(report.first)}"] if report.first else []
+    if report.first_flip is not None:
+        parts.append(_describe("First action flip", report.first_flip))
+    if report.first is not None and report.first == report.first_flip:
+        parts.append("The first action flip is also the first difference.")
+    elif report.first is not None:
+        parts.append(_describe("First difference", report.first))
+    parts.append(_counts(report))
+    changed = [item for item in report.fields.items() if item[0] not in VERSION_FIELDS]
+    if changed:
+        parts.append(format_table(("changed field", "decisions"), changed))
+    parts += [_versions(report)] if report.fields.keys() & set(VERSION_FIELDS) else []
     return "\n\n".join(parts)
 
 
@@ -32,14 +38,63 @@ def _shift(name: str, shift: ScoreShift) -> tuple[object, ...]:
     return name, shift.count, shift.mean, shift.mean_absolute, shift.largest
 
 
-def _describe(difference: Difference) -> str:
-    in_a, in_b = _or_none(difference.log_position_a), _or_none(difference.log_position_b)
-    lines = [
-        f"transaction {difference.transaction_id} of tenant {difference.tenant} at {difference.event_time}",
-        f"log position {in_a} in A, {in_b} in B",
+def _counts(report: DiffReport) -> str:
+    rows = [
+        ("decisions in A", report.rows_a),
+        ("decisions in B", report.rows_b),
+        ("only in A", report.only_a),
+        ("only in B", report.only_b),
+        ("changed, versions aside", report.changed - report.version_only),
+        ("at another place in the order", report.moved),
     ]
-    lines += [f"{name}: {a} -> {b}" for name, (a, b) in difference.fields.items()]
+    return format_table(("", "count"), rows)
+
+
+def _versions(report: DiffReport) -> str:
+    """One line on what two policies or models make differ in every decision."""
+    named = [f"{name} in {report.fields[name]:,}" for name in VERSION_FIELDS if name in report.fields]
+    return f"Versions: {', '.join(named)}; nothing else in {report.version_only:,}."
+
+
+def _describe(title: str, difference: Difference) -> str:
+    who = f"transaction {difference.transaction_id} of tenant {difference.tenant}"
+    in_a, in_b = _or_none(difference.log_position_a), _or_none(difference.log_position_b)
+    where = f"at {difference.event_time}, log position {in_a} in A, {in_b} in B"
+    sides = {"action": difference.action, "score": difference.score, **difference.fields}
+    only_versions = difference.fields.keys() <= set(VERSION_FIELDS)
+    lines = [title, f"  {who}", f"  {where}"]
+    for name, (a, b) in sides.items():
+        if name not in difference.fields and a == b:
+            lines.append(f"  {name}: {_brief(a)} in both")
+        elif only_versions or name not in VERSION_FIELDS:
+            lines += _both(name, _brief(a), _brief(b))
     return "\n".join(lines)
+
+
+def _both(name: str, a: str, b: str) -> list[str]:
+    if a == b:
+        return [f"  {name}: {a}, not in every detail; --json has them"]
+    line = f"  {name}: {a} -> {b}"
+    if len(line) <= _WIDTH:
+        return [line]
+    return [f"  {name}", *(_indented(f"{side}: {text}") for side, text in (("A", a), ("B", b)))]
+
+
+def _indented(text: str) -> str:
+    return fill(text, _WIDTH, initial_indent="    ", subsequent_indent="       ")
+
+
+def _brief(value: object) -> str:
+    """A value of a decision in few words: of a reason its code and weight, of a record what it has."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        if "code" in value:
+            return f"{value['code']} {value['weight']:.0%}"
+        return ", ".join(f"{key} {_brief(part)}" for key, part in value.items() if part is not None)
+    if isinstance(value, list):
+        return ", ".join(map(_brief, value)) or "none"
+    return str(value)
 
 
 def _or_none(position: int | None) -> str:

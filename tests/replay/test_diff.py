@@ -76,7 +76,62 @@ def test_flips_and_shifts_are_added_up_by_kind(tmp_path: Path) -> None:
     assert report.raw_score.count == 0
     text = format_diff(report)
     assert "APPROVE -> DECLINE          2" in text
+    assert text.index("APPROVE -> DECLINE") < text.index("shift (B - A)") < text.index("First action flip")
     assert "score: 10.0 -> 90.0" in text
+
+
+def under_another_policy(decisions: list[Decision]) -> list[Decision]:
+    return [replace(decision, policy_version="p2") for decision in decisions]
+
+
+def test_versions_that_differ_everywhere_are_one_line_and_hide_nothing(tmp_path: Path) -> None:
+    a = [a_decision(n, score=10.0) for n in range(60)]
+    b = under_another_policy(a)
+    b[40] = replace(b[40], score=30.0)
+    b[50] = replace(b[50], action=Action.STEP_UP, reasons=())
+    report = diff_of(tmp_path, a, b)
+    assert (report.changed, report.version_only) == (60, 58)
+    assert report.first is not None
+    assert report.first_flip is not None
+    assert (report.first.transaction_id, report.first_flip.transaction_id) == ("t-40", "t-50")
+    assert [example.transaction_id for example in report.examples] == ["t-40", "t-50"]
+    text = format_diff(report)
+    assert "Versions: policy_version in 60; nothing else in 58." in text
+    assert text.count("policy_version") == 1
+    assert json.loads(report.as_json())["fields"]["policy_version"] == 60
+
+
+def test_the_first_flip_has_both_sides_also_of_what_stayed(tmp_path: Path) -> None:
+    a = [a_decision(n, score=10.0) for n in range(9)]
+    text = format_diff(diff_of(tmp_path, a, [*a[:8], replace(a[8], action=Action.REVIEW, reasons=())]))
+    assert "action: APPROVE -> REVIEW" in text
+    assert "score: 10.0 in both" in text
+    assert "reasons: AMOUNT_HIGH 75%, AMOUNT_HIGH 75% -> none" in text
+
+
+def test_runs_that_differ_in_nothing_but_versions_say_so_and_still_differ(tmp_path: Path) -> None:
+    a = [a_decision(n) for n in range(20)]
+    report = diff_of(tmp_path, a, under_another_policy(a))
+    assert not report.identical
+    assert (report.changed, report.version_only, len(report.examples)) == (20, 20, 10)
+    text = format_diff(report)
+    assert "Versions: policy_version in 20; nothing else in 20." in text
+    assert "policy_version: p1 -> p2" in text
+
+
+def test_no_line_of_a_comparison_is_wider_than_a_terminal(tmp_path: Path) -> None:
+    a = a_decision(1, reasons=(REASON,) * 5)
+    b = replace(a, action=Action.REVIEW, reasons=(replace(REASON, code="IMPOSSIBLE_TRAVEL"),) * 5)
+    finer = replace(a_decision(2), reasons=(replace(REASON, weight=0.7501),) * 2)
+    lines = format_diff(diff_of(tmp_path, [a, a_decision(2)], [b, finer])).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "    A: AMOUNT_HIGH 75%, AMOUNT_HIGH 75%, AMOUNT_HIGH 75%, AMOUNT_HIGH 75%," in lines
+
+
+def test_values_that_read_alike_are_not_shown_as_equal(tmp_path: Path) -> None:
+    a, b = a_decision(2, raw_score=0.5), replace(a_decision(2, raw_score=0.5), reasons=())
+    b = replace(b, reasons=(replace(REASON, weight=0.7501), REASON))
+    assert "not in every detail; --json has them" in format_diff(diff_of(tmp_path, [a], [b]))
 
 
 def test_rows_that_only_one_run_has_are_counted_and_the_earliest_comes_first(tmp_path: Path) -> None:
