@@ -187,7 +187,7 @@ def joint_vector(features: tuple[float, ...]) -> tuple[float, ...]:
         last_hour,
         last_day,
         merchant,
-        sum(features[_NEW_AT : _NEW_AT + len(KINDS)]),
+        float(features[_NEW_AT : _NEW_AT + len(KINDS)].count(1.0)),
         far,
     )
 

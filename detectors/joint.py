@@ -97,7 +97,7 @@ class JointModel:
 
     def learn(self, x: tuple[float, ...]) -> None:
         """Learn a vector; what is not finite is refused."""
-        if not isfinite(sum(x)):
+        if not all(map(isfinite, x)):
             return
         self._compiled.learn(x)
         learned = len(self._learned) + self._size

@@ -6,6 +6,7 @@ histograms of every payment's surprises: a detector that often cries is believed
 
 import struct
 from array import array
+from collections.abc import Iterable
 from math import exp, log, log10
 from typing import Final
 
@@ -24,13 +25,11 @@ NEW: Final = 18  # per kind: count, share that was new
 RHYTHM: Final = NEW + 12
 NORMS: Final = RHYTHM + RHYTHM_SIZE
 
-MAX_DETECTORS: Final = 12
 BINS: Final = 40
 _BINS_PER_UNIT: Final = BINS / MAX_SURPRISE
 RAW_BINS: Final = 160
 MAX_RAW: Final = 16.0
 _RAW_PER_UNIT: Final = RAW_BINS / MAX_RAW
-_RAW_AT: Final = MAX_DETECTORS * BINS
 
 HALF_LIFE_S: Final = 14 * 86_400
 """Surprises of two weeks ago count half."""
@@ -40,7 +39,21 @@ _DECAY: Final = log(2.0) / HALF_LIFE_S
 _MAX_STEP_S: Final = 86_400
 _MAX_UNIT: Final = 65_536.0
 _HEADER = struct.Struct("<BBHIdd")
-_VERSION: Final = 1
+_VERSION: Final = 2
+_FIRST: Final = 1  # the version that knew the detectors by place and kept each bin's own mass
+_FIRST_PLACES: Final = 12
+_FIRST_NAMES: Final = (
+    "amount",
+    "category_amount",
+    "pace",
+    "burst",
+    "rhythm",
+    "novelty",
+    "travel",
+    "payer_distance",
+    "merchant",
+    "joint",
+)
 
 
 class Population:
@@ -54,7 +67,8 @@ class Population:
         Payments observed, older ones faded.
     """
 
-    __slots__ = ("_bins", "_time_s", "_unit", "norms", "payments")
+    # Histograms hold in each place the mass at or above it: asked about often, changed once per payment.
+    __slots__ = ("_cries", "_raw", "_time_s", "_unit", "norms", "payments")
 
     def __init__(self) -> None:
         self.norms = [0.0] * NORMS
@@ -69,21 +83,16 @@ class Population:
         for kind in range(6):
             self.norms[NEW + 2 * kind : NEW + 2 * kind + 2] = (5.0, 0.1)
         new_rhythm(self.norms, RHYTHM)
-        self._bins = [0.0] * (_RAW_AT + RAW_BINS)
+        self._cries: dict[str, list[float]] = {}
+        self._raw = [0.0] * RAW_BINS
         self._unit = 1.0  # what one payment weighs now; it grows, so that older ones fade
         self._time_s = 0
         self.payments = 0.0
 
-    def calibrated(self, detector: int, surprise: float) -> float:
+    def calibrated(self, detector: str, surprise: float) -> float:
         """The surprise of seeing the detector's ``surprise`` or more, by what it said before."""
-        place = surprise * _BINS_PER_UNIT
-        index = int(place)
-        bins = self._bins
-        if index >= BINS - 1:
-            above = bins[detector * BINS + BINS - 1]  # it holds what was clipped: no place inside
-        else:
-            at = detector * BINS + index
-            above = sum(bins[at + 1 : detector * BINS + BINS], bins[at] * (1.0 + index - place))
+        masses = self._cries.get(detector)
+        above = 0.0 if masses is None else _at_least(masses, surprise * _BINS_PER_UNIT)
         prior = PRIOR * self._unit
         return -log10((above + prior * 10.0**-surprise) / (self.payments + prior))
 
@@ -93,49 +102,62 @@ class Population:
             return 1.0
         place = raw_score * _RAW_PER_UNIT
         index = int(place)
-        bins = self._bins
         if index >= RAW_BINS - 1:
-            above = bins[-1]  # it holds what was clipped: no place inside
             expected: float = _IDEAL[-2] * 10.0 ** ((RAW_BINS - 1) / _RAW_PER_UNIT - raw_score)
         else:
-            inside = place - index
-            at = _RAW_AT + index
-            above = sum(bins[at + 1 :], bins[at] * (1.0 - inside))
-            expected = _IDEAL[index] + inside * (_IDEAL[index + 1] - _IDEAL[index])
+            expected = _IDEAL[index] + (place - index) * (_IDEAL[index + 1] - _IDEAL[index])
         prior = PRIOR * self._unit
-        return (above + prior * expected) / (self.payments + prior)
+        return (_at_least(self._raw, place) + prior * expected) / (self.payments + prior)
 
-    def observe(self, time_s: int, surprises: tuple[float, ...], raw_score: float) -> None:
-        """Count one payment's surprises, detector by detector, and its raw score."""
+    def observe(self, time_s: int, surprises: Iterable[tuple[str, float]], raw_score: float) -> None:
+        """Count one payment's surprises, each with its detector's name, and its raw score."""
         self._advance(time_s)
-        unit, bins = self._unit, self._bins
+        unit = self._unit
         self.payments += unit
-        at = 0
-        for surprise in surprises:
+        for detector, surprise in surprises:
             if surprise:
-                index = int(surprise * _BINS_PER_UNIT)
-                bins[at + (index if index < BINS else BINS - 1)] += unit
-            at += BINS
+                masses = self._cries.get(detector)
+                if masses is None:
+                    masses = self._cries[detector] = [0.0] * BINS
+                _count(masses, surprise * _BINS_PER_UNIT, unit)
         if raw_score > 0.0:
-            bins[_RAW_AT + min(int(raw_score * _RAW_PER_UNIT), RAW_BINS - 1)] += unit
+            _count(self._raw, raw_score * _RAW_PER_UNIT, unit)
 
     def pack(self) -> bytes:
         """The state as bytes; the first one is the schema's version."""
-        header = _HEADER.pack(
-            _VERSION, MAX_DETECTORS, len(self.norms), self._time_s, self._unit, self.payments
+        cries = sorted(self._cries.items())
+        return b"".join(
+            (
+                _HEADER.pack(_VERSION, len(cries), len(self.norms), self._time_s, self._unit, self.payments),
+                array("d", self.norms).tobytes(),
+                array("d", self._raw).tobytes(),
+                *(
+                    bytes((len(name),)) + name.encode() + array("d", masses).tobytes()
+                    for name, masses in cries
+                ),
+            )
         )
-        return header + array("d", self.norms).tobytes() + array("d", self._bins).tobytes()
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Population":
-        """The state that :meth:`pack` wrote."""
+        """The state that :meth:`pack` wrote, or that its first version did."""
         self = cls.__new__(cls)
         version, detectors, norms, self._time_s, self._unit, self.payments = _HEADER.unpack_from(packed)
-        if (version, detectors, norms) != (_VERSION, MAX_DETECTORS, NORMS):
-            raise ValueError(f"population: schema version {version} is unknown; allowed: {_VERSION}")
-        end = _HEADER.size + 8 * norms
-        self.norms = array("d", packed[_HEADER.size : end]).tolist()
-        self._bins = array("d", packed[end:]).tolist()
+        if version not in (_FIRST, _VERSION) or norms != NORMS:
+            raise ValueError(f"population: schema version {version} is unknown; allowed: up to {_VERSION}")
+        at = _HEADER.size + 8 * norms
+        self.norms = array("d", packed[_HEADER.size : at]).tolist()
+        if version == _FIRST:
+            self._cries, self._raw = _read_first(array("d", packed[at:]).tolist())
+            return self
+        self._raw = array("d", packed[at : at + 8 * RAW_BINS]).tolist()
+        at += 8 * RAW_BINS
+        self._cries = {}
+        for _ in range(detectors):
+            begin = at + 1 + packed[at]
+            name = packed[at + 1 : begin].decode()
+            at = begin + 8 * BINS
+            self._cries[name] = array("d", packed[begin:at]).tolist()
         return self
 
     def _advance(self, time_s: int) -> None:
@@ -151,9 +173,40 @@ class Population:
         self._unit *= exp(_DECAY * step)
         if self._unit > _MAX_UNIT:
             scale = 1.0 / self._unit
-            self._bins = [mass * scale for mass in self._bins]
+            self._raw = [mass * scale for mass in self._raw]
+            self._cries = {name: [mass * scale for mass in masses] for name, masses in self._cries.items()}
             self.payments *= scale
             self._unit = 1.0
+
+
+def _at_least(masses: list[float], place: float) -> float:
+    """The mass at or above a place between two, as if it lay evenly in between."""
+    index = int(place)
+    if index >= len(masses) - 1:
+        return masses[-1]  # it holds what was clipped: no place inside
+    above = masses[index + 1]
+    return above + (masses[index] - above) * (1.0 + index - place)
+
+
+def _count(masses: list[float], place: float, unit: float) -> None:
+    for below in range(min(int(place) + 1, len(masses))):
+        masses[below] += unit
+
+
+def _read_first(bins: list[float]) -> tuple[dict[str, list[float]], list[float]]:
+    cries = {
+        name: _summed(bins[place * BINS : (place + 1) * BINS]) for place, name in enumerate(_FIRST_NAMES)
+    }
+    return cries, _summed(bins[_FIRST_PLACES * BINS :])
+
+
+def _summed(bins: list[float]) -> list[float]:
+    """The mass at or above each bin; added one by one, because ``sum`` differs between Python versions."""
+    above, total = [0.0] * len(bins), 0.0
+    for place in range(len(bins) - 1, -1, -1):
+        total += bins[place]
+        above[place] = total
+    return above
 
 
 def _ideal_tail(raw_score: float) -> float:

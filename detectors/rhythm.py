@@ -95,6 +95,9 @@ def _rarer(
     mine, theirs = scales
     limit = (limit - even) * (1.0 + 1e-9)
     a, b = RHYTHM + first, ALL_RHYTHM + first
-    masses = [x * mine + y * theirs for x, y in zip(own[a : a + length], shared[b : b + length], strict=True)]
-    few = [mass for mass in masses if mass <= limit]
-    return sum(few) + even * len(few)
+    mass = 0.0  # added one by one: ``sum`` rounds otherwise from Python 3.12 on
+    for x, y in zip(own[a : a + length], shared[b : b + length], strict=True):
+        here = x * mine + y * theirs
+        if here <= limit:
+            mass += here + even
+    return mass

@@ -162,7 +162,7 @@ class Scorer:
             if evidence is None:
                 continue
             surprises[place] = evidence.surprise
-            part = (population.calibrated(place, evidence.surprise) - threshold) * weights[place]
+            part = (population.calibrated(SURPRISES[place], evidence.surprise) - threshold) * weights[place]
             if part > 0.0:
                 raw += part
                 found.append((evidence, part))
@@ -180,7 +180,7 @@ class Scorer:
             context = self.measure(payment, subjects)
         observe_payment(context, subjects)
         if assessment is not None:
-            surprises = assessment.features[_FIRST_SURPRISE:]
+            surprises = zip(SURPRISES, assessment.features[_FIRST_SURPRISE:], strict=True)
             subjects.population.observe(context.time_s, surprises, assessment.raw_score)
 
     def learn(

@@ -1,41 +1,44 @@
 """The population: calibration without labels."""
 
+import struct
+from array import array
 from itertools import pairwise
 from math import log10
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.population import HALF_LIFE_S, MAX_DETECTORS, Population
+from detectors.population import BINS, HALF_LIFE_S, NORMS, RAW_BINS, Population
 
 START_S = 1_700_000_000
-SILENT = (0.0,) * 10
+SILENT = (("amount", 0.0), ("joint", 0.0))
 
 
-def said(surprise: float) -> tuple[float, ...]:
-    return (surprise, *SILENT[1:])
+def said(surprise: float) -> tuple[tuple[str, float], ...]:
+    return (("amount", surprise), SILENT[1])
 
 
 def test_a_cold_population_believes_a_surprise_as_it_is() -> None:
-    assert abs(Population().calibrated(0, 3.0) - 3.0) < 1e-9
+    assert abs(Population().calibrated("amount", 3.0) - 3.0) < 1e-9
 
 
 def test_a_detector_that_often_cries_counts_little() -> None:
     population = Population()
     for number in range(5_000):
         population.observe(START_S + number, said(3.0 if number % 2 else 0.0), 0.0)
-    assert population.calibrated(0, 3.0) < 0.5
-    assert population.calibrated(1, 3.0) > 3.0
+    assert population.calibrated("amount", 3.0) < 0.5
+    assert population.calibrated("joint", 3.0) > 3.0
 
 
 def test_calibrated_surprise_rises_with_the_surprise() -> None:
     population = Population()
     for number in range(3_000):
         population.observe(START_S + number, said(-log10((number % 997 + 0.5) / 997)), 0.0)
-    calibrated = [population.calibrated(0, step / 20) for step in range(1, 121)]
+    calibrated = [population.calibrated("amount", step / 20) for step in range(1, 121)]
     assert calibrated == sorted(calibrated)
-    assert abs(population.calibrated(0, 1.0) - 1.0) < 0.05
-    assert abs(population.calibrated(0, 2.0) - 2.0) < 0.2
+    assert abs(population.calibrated("amount", 1.0) - 1.0) < 0.05
+    assert abs(population.calibrated("amount", 2.0) - 2.0) < 0.2
 
 
 def test_tail_of_the_raw_score_is_the_share_of_payments_as_high() -> None:
@@ -60,7 +63,7 @@ def test_clipped_surprises_are_counted_as_a_whole() -> None:
     population = Population()
     for number in range(1_000):
         population.observe(START_S + number, said(6.0), 40.0)
-    assert population.calibrated(0, 6.0) < 0.1
+    assert population.calibrated("amount", 6.0) < 0.1
     assert population.tail(40.0) > 0.9
 
 
@@ -68,21 +71,21 @@ def test_old_surprises_fade_with_event_time() -> None:
     population = Population()
     for number in range(1_000):
         population.observe(START_S + number, said(3.0), 0.0)
-    before = population.calibrated(0, 3.0)
+    before = population.calibrated("amount", 3.0)
     for day in range(8 * HALF_LIFE_S // 86_400):
         population.observe(START_S + day * 86_400, SILENT, 0.0)
     for number in range(1_000):
         population.observe(START_S + 8 * HALF_LIFE_S + number, SILENT, 0.0)
-    assert population.calibrated(0, 3.0) > before + 1.5
+    assert population.calibrated("amount", 3.0) > before + 1.5
 
 
 def test_one_event_from_a_far_future_wipes_nothing_out() -> None:
     population = Population()
     for number in range(1_000):
         population.observe(START_S + number, said(3.0), 0.0)
-    before = population.calibrated(0, 3.0)
+    before = population.calibrated("amount", 3.0)
     population.observe(4_000_000_000, SILENT, 0.0)
-    assert abs(population.calibrated(0, 3.0) - before) < 0.1
+    assert abs(population.calibrated("amount", 3.0) - before) < 0.1
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0, 6), st.floats(0, 60)), max_size=60))
@@ -99,5 +102,19 @@ def test_packed_and_unpacked_population_goes_on_the_same(seen: list[tuple[int, f
 
 
 def test_packed_population_is_small() -> None:
-    assert len(SILENT) <= MAX_DETECTORS
-    assert len(Population().pack()) < 6_500
+    population = Population()
+    population.observe(START_S, ((f"detector_{number}", 3.0) for number in range(12)), 2.0)
+    assert len(population.pack()) < 6_500
+
+
+def test_state_of_the_first_version_is_read() -> None:
+    bins = array("d", bytes(8 * (12 * BINS + RAW_BINS)))
+    bins[3 * BINS + 10], bins[3 * BINS + 30] = 7.0, 3.0  # the fourth detector was the burst
+    bins[12 * BINS + 20] = 10.0
+    header = struct.pack("<BBHIdd", 1, 12, NORMS, START_S, 1.0, 1_000.0)
+    population = Population.unpack(header + array("d", Population().norms).tobytes() + bins.tobytes())
+    at_least_ten = -log10((10.0 + 100.0 * 10.0**-1.5) / 1_100.0)
+    assert population.calibrated("burst", 1.5) == pytest.approx(at_least_ten)
+    assert population.calibrated("pace", 1.5) > at_least_ten
+    assert population.tail(2.0) > 0.009
+    assert Population.unpack(population.pack()).pack() == population.pack()
