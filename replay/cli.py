@@ -30,7 +30,7 @@ from replay.errors import ReplayError
 
 __all__ = ["app", "cli_live", "main"]
 
-_ONLY_JSON = ("currencies",)
+_ONLY_JSON = ("currencies", "damage")
 """What a summary holds for other programs."""
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
@@ -56,6 +56,7 @@ def replay(
 
     Writes decisions.parquet, outcomes.parquet, dead_letters.jsonl and summary.json into the folder --out.
     With --policy that policy replaces all policies in the streams: what would have happened.
+    Where a stream is damaged or cut short, all that could be read is decided and the exit code is 2.
     """
     from flows.garbage import calm_garbage_collector
     from replay.run import ReplayParams
@@ -74,6 +75,7 @@ def replay(
     with _errors(), _progress("events") as advance:
         summary = run(streams, out, params, advance)
     _print(summary, as_json)
+    _fail_if_damaged(summary)
 
 
 @app.command("import")
@@ -129,6 +131,7 @@ def diff(
     from replay.diff_text import format_diff
 
     with _errors():
+        _warn_of_damage(a, b)
         report = diff_runs(a, b)
     print(report.as_json() if as_json else format_diff(report))
     if not report.identical:
@@ -157,6 +160,7 @@ def evaluate(
 
     starts = [start.date() for start in fold_start or ()]
     with _errors():
+        _warn_of_damage(run)
         found = score(run, review_budget, starts, last_folds, rank_by)
     print(found.as_json() if as_json else format_evaluation(found))
 
@@ -201,6 +205,25 @@ def _print(values: dict[str, Any], as_json: bool) -> None:
     for name, text in shown.items():
         # A digest behind its name would not fit 80 columns.
         print(f"{name}\n  {text}" if len(text) > 60 else f"{name:<{width}}  {text}")
+
+
+def _fail_if_damaged(summary: dict[str, Any]) -> None:
+    from replay.damage import damage_in_words
+
+    if summary["damage"]:
+        said = "\n".join(map(damage_in_words, summary["damage"]))
+        raise fail(f"{said}\nAll that could be read is decided.")
+
+
+def _warn_of_damage(*runs: Path) -> None:
+    from replay.damage import damage_in_words
+    from replay.summary import read_summary
+
+    for run in runs:
+        for damage in read_summary(run).get("damage", ()):
+            console.print(
+                f"note: {run} was made from a damaged stream: {damage_in_words(damage)}", markup=False
+            )
 
 
 def _in_words(value: object) -> str:

@@ -213,7 +213,18 @@ def read_batches(path: Path, columns: list[str], size: int = ROW_GROUP) -> Itera
         When the file is missing, damaged or lacks a column.
     """
     with open_table(path, columns) as file:
-        yield from (batch.select(columns) for batch in file.iter_batches(size, columns=columns))
+        for group in range(file.num_row_groups):
+            with _naming_group(path, group):
+                for batch in file.iter_batches(size, [group], columns):
+                    yield batch.select(columns)
+
+
+@contextmanager
+def _naming_group(path: Path, group: int) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"{path}: row group {group + 1} is damaged: {str(error).splitlines()[0]}") from error
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 Nothing is read ahead by more than a chunk, and nothing of unbounded size is ever held: compressed input is
 fed in small pieces so that even a decompression bomb grows by some 64 MiB at most, and a line that is longer
 than any record may be is cut. A file that ends too early, or turns out damaged, keeps the events before that
-place and ends with one :class:`BadRecord`.
+place and ends with one :class:`~replay.damage.StreamDamage`.
 """
 
 import gzip
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from typing import BinaryIO, Final, cast
 import zstandard
 
 from flows.codec import MAX_RECORD_BYTES, BadRecord, Event, decode_event, encode_event
+from replay.damage import StreamDamage
 
 _CHUNK: Final = 1 << 18
 _GZIP_PIECE: Final = 1 << 14
@@ -29,7 +31,7 @@ class _CutShortError(Exception):
 
 def read_lines(file: BinaryIO, name: str, compression: str) -> Iterator[Event | BadRecord]:
     """The events in an open file; ``compression`` is ``""``, ``"gz"`` or ``"zst"``."""
-    number, tail = 0, b""
+    number, read, tail = 0, 0, b""
     try:
         for chunk in _UNPACKERS[compression](file):
             lines = (tail + chunk).split(b"\n")
@@ -39,11 +41,13 @@ def read_lines(file: BinaryIO, name: str, compression: str) -> Iterator[Event | 
                 number += 1
                 if line and not line.isspace():
                     yield _decode(line, f"{name}:{number}")
-    except _CutShortError as error:
-        yield BadRecord(str(error), f"{name}:{number + 1}", tail[:_KEPT_OF_BAD])
+                    read += 1
+    except (_CutShortError, OSError) as error:
+        reason = f"can't be read further: {error.strerror}" if isinstance(error, OSError) else str(error)
+        yield StreamDamage(reason, f"{name}:{number + 1}", tail[:_KEPT_OF_BAD], name, read)
         return
     if tail and not tail.isspace():
-        yield _decode_last(tail, f"{name}:{number + 1}")
+        yield _decode_last(tail, f"{name}:{number + 1}", name, read)
 
 
 def _decode(line: bytes, origin: str) -> Event | BadRecord:
@@ -53,12 +57,21 @@ def _decode(line: bytes, origin: str) -> Event | BadRecord:
     return decode_event(line, origin)
 
 
-def _decode_last(line: bytes, origin: str) -> Event | BadRecord:
+def _decode_last(line: bytes, origin: str, name: str, read: int) -> Event | BadRecord:
     record = _decode(line, origin)
-    if isinstance(record, BadRecord) and len(line) <= MAX_RECORD_BYTES:
+    if isinstance(record, BadRecord) and not _is_whole(line):
         reason = f"the file ends within a record (no line end follows): {record.reason}"
-        return BadRecord(reason, origin, record.raw)
+        return StreamDamage(reason, origin, record.raw, name, read)
     return record
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether the line is JSON to its end: then it is a bad record, but was not cut."""
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return len(line) > MAX_RECORD_BYTES
+    return True
 
 
 def _plain(file: BinaryIO) -> Iterator[bytes]:
@@ -82,9 +95,11 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
         while not member.eof and (rest := member.decompress(b"", _CHUNK)):
             yield rest
     except zlib.error as error:
-        raise _CutShortError(f"the gzip data is damaged here or shortly after: {error}") from error
+        raise _CutShortError(f"the gzip data is damaged before byte {file.tell():,}: {error}") from error
     if not member.eof:
-        raise _CutShortError("the file is truncated: its gzip data has no end")
+        raise _CutShortError(
+            f"the file is truncated: it ends at byte {file.tell():,}, its gzip data does not"
+        )
 
 
 def _unzstd(file: BinaryIO) -> Iterator[bytes]:
@@ -98,9 +113,11 @@ def _unzstd(file: BinaryIO) -> Iterator[bytes]:
                 yield frame.decompress(data)
                 data = frame.unused_data if frame.eof else b""
     except zstandard.ZstdError as error:
-        raise _CutShortError(f"the zstd data is damaged here or shortly after: {error}") from error
+        raise _CutShortError(f"the zstd data is damaged before byte {file.tell():,}: {error}") from error
     if not frame.eof:
-        raise _CutShortError("the file is truncated: its zstd data has no end")
+        raise _CutShortError(
+            f"the file is truncated: it ends at byte {file.tell():,}, its zstd data does not"
+        )
 
 
 _UNPACKERS: Final[dict[str, Callable[[BinaryIO], Iterable[bytes]]]] = {

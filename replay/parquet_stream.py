@@ -6,7 +6,7 @@ an event's type does not have is null. Columns without any value may be left out
 
 A file is written in row groups of 32,768 events, zstd-compressed and with page checksums, and read one batch
 at a time. Parquet keeps its directory at the end, so a file cut short can't be read at all; a damaged row
-group becomes one :class:`BadRecord` and the next ones are read.
+group becomes one :class:`~replay.damage.StreamDamage` and the next ones are read.
 """
 
 import json
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq  # pyarrow ships no types
 
 from flows.codec import MAX_RECORD_BYTES, BadRecord, Event
 from replay.columns import Refusal, arrow_type, columns_of, decode_rows, encode_rows, schema_of
+from replay.damage import StreamDamage
 from replay.errors import StreamError
 
 ROW_GROUP: Final = 32_768
@@ -87,7 +88,7 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 def _read_groups(file: pq.ParquetFile, name: str) -> Iterator[Event | BadRecord]:
     with file:
-        row = 1
+        row, lost = 1, 0
         for group in range(file.num_row_groups):
             start, rows = row, file.metadata.row_group(group).num_rows
             try:
@@ -95,8 +96,12 @@ def _read_groups(file: pq.ParquetFile, name: str) -> Iterator[Event | BadRecord]
                     yield from _decode_batch(batch, name, row)
                     row += batch.num_rows
             except _DAMAGE as error:
-                reason = f"the rows from here to row {start + rows - 1} are damaged: {_first_line(error)}"
-                yield BadRecord(reason, f"{name} row {row}", b"")
+                last = start + rows - 1
+                reason = f"row group {group + 1}: the rows from here to row {last} are damaged"
+                reason = f"{reason}: {_first_line(error)}"
+                ends = group + 1 == file.num_row_groups
+                yield StreamDamage(reason, f"{name} row {row}", b"", name, row - 1 - lost, stopped=ends)
+                lost += start + rows - row
             row = start + rows
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from flows.outputs import Decided, OutcomeNoted, Output
 from flows.policy_file import parse_policy
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
 from flows.task import ShardTask
+from replay.damage import StreamDamage
 from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
 from replay.errors import RunError
@@ -64,6 +66,7 @@ class ReplayParams:
 class _OutputCounts:
     faults: int = 0
     outcomes: int = 0
+    damage: list[dict[str, Any]] = field(default_factory=list)
     actions: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
 
@@ -72,6 +75,8 @@ def replay(
     streams: Sequence[Path], out: Path, params: ReplayParams, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Replay ``streams``, merged by event time, into the folder ``out``; returns the summary.
+
+    Where a file turns out damaged, what could be read is decided; ``damage`` in the summary says where.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def run_events(
             _with_policy(events, params),
             batch_size=params.batch_size,
             pace=pace,
-            refuse=dead_letters.write,
+            refuse=partial(_refuse, dead_letters, outputs),
             progress=progress or _silent,
         )
         run = run_plain if params.plain else run_flow
@@ -125,6 +130,12 @@ def run_events(
     summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)
     write_summary(out, summary)
     return summary
+
+
+def _refuse(dead_letters: DeadLetterWriter, outputs: _OutputCounts, record: BadRecord) -> None:
+    dead_letters.write(record)
+    if isinstance(record, StreamDamage):
+        outputs.damage.append(record.as_dict())
 
 
 def _refuse_existing(out: Path) -> None:
@@ -205,6 +216,7 @@ def _summary(
         "outcomes": outputs.outcomes,
         "duplicates": counts.duplicates,
         "dead_letters": dead_letters,
+        "damage": outputs.damage,
         "actions": {str(action): count for action, count in sorted(outputs.actions.items())},
         "fallbacks": outputs.sources[Source.FALLBACK],
         "share_not_approved": round(not_approved / decisions, 6) if decisions else 0.0,

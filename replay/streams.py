@@ -9,8 +9,9 @@ suffix                    content
 ``.parquet``              one row per event: see :mod:`replay.parquet_stream`
 ========================  ==============================================================
 
-A record that can't be used is a :class:`~flows.codec.BadRecord` in its place; only a file that can't be used
-at all raises :class:`~replay.errors.StreamError`.
+A record that can't be used is a :class:`~flows.codec.BadRecord` in its place, and damage of the file a
+:class:`~replay.damage.StreamDamage`; only a file that can't be used at all raises
+:class:`~replay.errors.StreamError`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -36,13 +37,14 @@ def read_stream(path: Path) -> Iterator[Event | BadRecord]:
     """The events of one file in file order; a record that can't be used is a ``BadRecord``.
 
     ``origin`` of a bad record reads ``"file.jsonl:17"`` or ``"file.parquet row 17"``, counted from 1. A line
-    stream that ends too early keeps all whole events and ends with one bad record. Empty lines are skipped.
+    stream that ends too early, or can't be read further, keeps all whole events and ends with one
+    ``StreamDamage``. Empty lines are skipped.
 
     Raises
     ------
     StreamError
         At once, when the file is missing, can't be read, has an unknown suffix, or is a Parquet file that is
-        cut short or has other columns; while reading, when the disk fails.
+        cut short or has other columns.
     """
     suffix = _suffix(path)
     try:
@@ -52,7 +54,7 @@ def read_stream(path: Path) -> Iterator[Event | BadRecord]:
     if suffix == ".parquet":
         file.close()
         return read_table(path, path.name)
-    return _lines(path, file, _compression(suffix))
+    return _lines(file, path.name, _compression(suffix))
 
 
 def _suffix(path: Path) -> str:
@@ -66,12 +68,9 @@ def _compression(suffix: str) -> str:
     return suffix.removeprefix(".jsonl").removeprefix(".")
 
 
-def _lines(path: Path, file: BinaryIO, compression: str) -> Iterator[Event | BadRecord]:
-    try:
-        with file:
-            yield from read_lines(file, path.name, compression)
-    except OSError as error:
-        raise StreamError(f"{path}: can't be read further: {error.strerror}") from error
+def _lines(file: BinaryIO, name: str, compression: str) -> Iterator[Event | BadRecord]:
+    with file:
+        yield from read_lines(file, name, compression)
 
 
 def merge_streams(paths: Iterable[Path]) -> Iterator[Event | BadRecord]:

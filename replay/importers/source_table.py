@@ -60,7 +60,7 @@ def rows_by_time(
 def _open(folder: Path) -> pq.ParquetFile:
     path = folder / FILE_NAME
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise SourceError(f"{folder}: has no file {FILE_NAME}; needed: the folder of the data set") from error
     except (pa.ArrowException, OSError) as error:
@@ -77,7 +77,22 @@ def _read(folder: Path, columns: Mapping[str, type]) -> pa.Table:
         try:
             return file.read(list(columns)).select(list(columns))
         except (pa.ArrowException, OSError) as error:
-            raise SourceError(f"{folder / FILE_NAME}: is damaged: {str(error).splitlines()[0]}") from error
+            where = _first_damaged(file, list(columns))
+            raise SourceError(
+                f"{folder / FILE_NAME}: {where} damaged: {str(error).splitlines()[0]}; nothing was imported"
+            ) from error
+
+
+def _first_damaged(file: pq.ParquetFile, columns: list[str]) -> str:
+    first = 1
+    for group in range(file.num_row_groups):
+        last = first + file.metadata.row_group(group).num_rows - 1
+        try:
+            file.read_row_group(group, columns)
+        except (pa.ArrowException, OSError):
+            return f"row group {group + 1} (rows {first:,} to {last:,}) is"
+        first = last + 1
+    return "is"
 
 
 def _values(column: pa.Array) -> list[Any]:
