@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import grpc.aio
@@ -13,6 +14,7 @@ from alerting.decision import Decision
 from alerting.engine import Pending, PendingReceipt, Receipt, RiskEngine, UnknownTransactionError
 from alerting.rpc.callers import Callers, Context, Tenants, tenants_of
 from alerting.rpc.convert import OutcomeReport
+from alerting.rpc.due_line import DueLine
 from alerting.rpc.errors import TooManyStreamsError, UserUnknownError, status_of
 from alerting.rpc.mailbox import Mailbox
 from alerting.rpc.params import EdgeParams
@@ -67,6 +69,10 @@ class Calls:
         """The answer, by the time it is due."""
         await self._mailbox.wait(pending.on_answer, pending.due)
         return pending.answer_now()
+
+    def line(self) -> DueLine:
+        """Where the payments of one stream wait for their answers."""
+        return DueLine(self._mailbox, partial(status_of, retry_after_s=self.params.retry_after_s))
 
     async def receipt(self, pending: PendingReceipt) -> Receipt:
         """The receipt, once the event is durable."""

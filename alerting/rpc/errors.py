@@ -5,6 +5,7 @@
     +-- CallerUnknownError     no certificate or token that is on the list
     +-- TenantNotAllowedError  a caller on the list, but not for this tenant
     +-- TooManyStreamsError    the limit of open streams is reached
+    +-- StreamIdleError        the caller neither sends nor takes anything for too long
     +-- UserUnknownError       an outcome without a user, before its payment
     +-- PublishStoppedError    the engine stopped taking events in the middle of a stream
 
@@ -60,6 +61,14 @@ class TooManyStreamsError(EdgeError):
     """No further stream can be served now."""
 
 
+class StreamIdleError(EdgeError):
+    """The caller let a stream wait too long; ``counts`` says what became of what it had sent."""
+
+    def __init__(self, counts: Mapping[str, int] | None = None) -> None:
+        super().__init__("the stream was idle for too long; open another when there is something to send")
+        self.counts = counts or {}
+
+
 class UserUnknownError(EdgeError):
     """The outcome names no user, and its payment is not known."""
 
@@ -96,6 +105,9 @@ def status_of(
             message = "too many streams are open; use fewer or try again"
             retry = _retry(retry_after_s)
             return _status(code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", message, about, retry)
+        case StreamIdleError():
+            counts = {name: str(count) for name, count in error.counts.items()}
+            return _status(code_pb2.DEADLINE_EXCEEDED, "STREAM_IDLE", str(error), counts)
         case UserUnknownError():
             message = (
                 "no payment is known by this transaction_id; an outcome that comes first must give user_id"

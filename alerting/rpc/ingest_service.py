@@ -9,7 +9,7 @@ from alerting.engine import EngineUnavailableError, PendingReceipt, Receipt
 from alerting.rpc.callers import ALL_TENANTS, Context, Tenants
 from alerting.rpc.calls import Calls, requests_of
 from alerting.rpc.convert import OutcomeReport, parse, read_event
-from alerting.rpc.errors import PublishStoppedError
+from alerting.rpc.errors import PublishStoppedError, StreamIdleError
 from alerting.rpc.pipeline import run_in_order
 from alerting.rpc.routes import Serve
 from detectors.events import Tick
@@ -31,12 +31,15 @@ class IngestService:
         with self._calls.stream():
             tally = pb.PublishResponse()
             start = partial(self._offer, self._calls.tenants(context))
-            finish = partial(self._count, tally)
-            window = self._calls.params.publish_window
+            count = partial(self._count, tally)
+            params = self._calls.params
+            window, idle_s = params.publish_window, params.stream_idle_s
             try:
-                await run_in_order(requests_of(context), start, finish, window)
+                await run_in_order(requests_of(context), start, self._settle, count, window, idle_s)
             except EngineUnavailableError as error:
                 raise PublishStoppedError(_counts(tally)) from error
+            except StreamIdleError as error:
+                raise StreamIdleError(_counts(tally)) from error
             return tally.SerializeToString()
 
     async def _offer(self, tenants: Tenants, raw: bytes) -> PendingReceipt | status_pb2.Status:
@@ -51,12 +54,12 @@ class IngestService:
         tenants.require(ALL_TENANTS if isinstance(event, Tick) else event.tenant)
         return self._calls.engine.offer(event)
 
-    async def _count(self, tally: pb.PublishResponse, offered: PendingReceipt | status_pb2.Status) -> None:
-        settled: Receipt | status_pb2.Status
+    async def _settle(self, offered: PendingReceipt | status_pb2.Status) -> Receipt | status_pb2.Status:
         if isinstance(offered, status_pb2.Status):
-            settled = offered
-        else:
-            settled = await self._calls.attempt(self._calls.receipt(offered), fatal=EngineUnavailableError)
+            return offered
+        return await self._calls.attempt(self._calls.receipt(offered), fatal=EngineUnavailableError)
+
+    async def _count(self, tally: pb.PublishResponse, settled: Receipt | status_pb2.Status) -> None:
         if isinstance(settled, status_pb2.Status):
             if len(tally.errors) < self._calls.params.max_publish_errors:
                 tally.errors.add(index=sum(_counts(tally).values()), status=settled)

@@ -25,8 +25,7 @@ class Mailbox:
 
     async def wait(self, tell: Tell, due: float) -> None:
         """Return when ``tell`` calls back, at ``due`` (``time.monotonic``) at the latest."""
-        told = self._loop.create_future()
-        tell(partial(self._post, told))
+        told = self.told(tell)
         if told.done():
             return
         timer = self._loop.call_at(due, _settle, told)
@@ -34,6 +33,12 @@ class Mailbox:
             await told
         finally:
             timer.cancel()
+
+    def told(self, tell: Tell) -> "asyncio.Future[None]":
+        """What is done when ``tell`` calls back."""
+        told = self._loop.create_future()
+        tell(partial(self._post, told))
+        return told
 
     def _post(self, told: "asyncio.Future[None]") -> None:
         if get_ident() == self._thread:

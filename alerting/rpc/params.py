@@ -7,6 +7,7 @@ from typing import Final
 
 _LOWEST: Final = {
     "stream_window": 1,
+    "stream_idle_s": 0.001,
     "publish_window": 1,
     "reader_threads": 1,
     "max_calls": 1,
@@ -33,6 +34,9 @@ class EdgeParams:
         Streams open at a time; the next one is refused, so that streams can't crowd out ``Decide``.
     stream_window
         Payments of one stream that may wait at a time; a faster sender is held back.
+    stream_idle_s
+        How long a stream may wait for its caller to send a message or to take a reply; it is then ended
+        (DEADLINE_EXCEEDED, reason STREAM_IDLE) after this time to twice this time.
     publish_window
         Events of one ``Publish`` that may be on their way into the log at a time.
     publish_timeout_s
@@ -68,6 +72,7 @@ class EdgeParams:
     max_in_flight: int = 256
     max_streams: int = 16
     stream_window: int = 64
+    stream_idle_s: float = 120.0
     publish_window: int = 256
     publish_timeout_s: float = 10.0
     reader_threads: int = 4

@@ -6,11 +6,12 @@ from itertools import count
 
 from google.rpc import status_pb2
 
-from alerting.decision import Decision, Reason
+from alerting.decision import Reason
 from alerting.engine import Pending
 from alerting.rpc.callers import Context, Tenants
 from alerting.rpc.calls import Calls, requests_of
 from alerting.rpc.convert import DECISION, parse, read_decide, read_key, read_report, write_explanation
+from alerting.rpc.due_line import Answer, DueLine, Waiting
 from alerting.rpc.pipeline import run_in_order
 from alerting.rpc.routes import Serve
 from tapwatch.v1 import risk_pb2 as pb
@@ -48,11 +49,23 @@ class RiskService:
         return pb.DecideResponse(decision=DECISION.write(decision)).SerializeToString()
 
     async def decide_stream(self, _requests: object, context: Context) -> None:
-        """Answer payments in the order of their requests, many of them under way at a time."""
+        """Answer payments in the order of their requests, many of them under way at a time.
+
+        The time of a payment starts when the server reads its message. While ``stream_window`` payments are
+        under way, no further one is read: the sender is held back, and the time of what it has not got
+        through has not started. From then on each payment is answered by its deadline, by the fallback if
+        need be, also while the caller is slow to take its replies.
+        """
         with self._calls.stream():
-            start = partial(self._start_item, context, self._calls.tenants(context))
-            finish = partial(self._finish_item, context, count())
-            await run_in_order(requests_of(context), start, finish, self._calls.params.stream_window)
+            line, params = self._calls.line(), self._calls.params
+            start = partial(self._start_item, context, self._calls.tenants(context), line)
+            settle = partial(self._settle_item, line)
+            deliver = partial(self._deliver_item, context, count())
+            requests, size = requests_of(context), params.stream_window
+            try:
+                await run_in_order(requests, start, settle, deliver, size, params.stream_idle_s)
+            finally:
+                line.leave()
 
     async def get_decision(self, raw: bytes, context: Context) -> bytes:
         """Give the decision in force."""
@@ -105,21 +118,18 @@ class RiskService:
         return max(0.0, deadline_s - params.margin_s)
 
     async def _start_item(
-        self, context: Context, tenants: Tenants, raw: bytes
-    ) -> Pending | status_pb2.Status:
-        return await self._calls.attempt(self._submit_item(context, tenants, raw))
+        self, context: Context, tenants: Tenants, line: DueLine, raw: bytes
+    ) -> Waiting | status_pb2.Status:
+        return await self._calls.attempt(self._submit_item(context, tenants, line, raw))
 
-    async def _submit_item(self, context: Context, tenants: Tenants, raw: bytes) -> Pending:
-        return self._submit(parse(pb.DecideStreamRequest, raw), context, tenants, may_wait=True)
+    async def _submit_item(self, context: Context, tenants: Tenants, line: DueLine, raw: bytes) -> Waiting:
+        request = parse(pb.DecideStreamRequest, raw)
+        return line.join(self._submit(request, context, tenants, may_wait=True))
 
-    async def _finish_item(
-        self, context: Context, indexes: "count[int]", started: Pending | status_pb2.Status
-    ) -> None:
-        answer: Decision | status_pb2.Status
-        if isinstance(started, status_pb2.Status):
-            answer = started
-        else:
-            answer = await self._calls.attempt(self._calls.decision(started))
+    async def _settle_item(self, line: DueLine, started: Waiting | status_pb2.Status) -> Answer:
+        return started if isinstance(started, status_pb2.Status) else await line.answer(started)
+
+    async def _deliver_item(self, context: Context, indexes: "count[int]", answer: Answer) -> None:
         reply = pb.DecideStreamResponse(index=next(indexes))
         if isinstance(answer, status_pb2.Status):
             reply.error.CopyFrom(answer)

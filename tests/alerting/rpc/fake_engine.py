@@ -90,6 +90,7 @@ class FakeEngine:
     available: bool = True
     fault: Callable[[Payment], None] = lambda _payment: None
     offered: Callable[[Outcome | Published], None] = lambda _event: None
+    answered: Callable[[Decision], None] = lambda _decision: None
     deadlines_s: list[float] = field(default_factory=list)
     payments: dict[tuple[str, str], Payment] = field(default_factory=dict)
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
@@ -171,7 +172,9 @@ class _Waiting:
         key = (self._decision.tenant, self._decision.transaction_id)
         in_time = self._deadline_s > 0.0 and self._engine.gate.is_set()
         decision = self._decision if in_time else _fallback(self._decision)
-        return self._engine.decisions.setdefault(key, decision)
+        decision = self._engine.decisions.setdefault(key, decision)
+        self._engine.answered(decision)
+        return decision
 
     def result(self) -> Decision:
         self._engine.gate.wait(self.due - monotonic())

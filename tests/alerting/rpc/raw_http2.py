@@ -92,6 +92,21 @@ class RawHttp2:
         """The frame that ends ``stream``."""
         return next(frame for frame in self.frames() if frame.stream == stream and frame.is_last)
 
+    def messages_of(self, stream: int) -> list[bytes]:
+        """All messages that the server sends on ``stream`` until it ends."""
+        data, messages = b"", []
+        for frame in self.frames():
+            if frame.stream != stream:
+                continue
+            data += frame.payload if frame.kind == DATA else b""
+            if frame.is_last:
+                break
+        while data:
+            size = int.from_bytes(data[1:5])
+            messages.append(data[5 : 5 + size])
+            data = data[5 + size :]
+        return messages
+
     def close(self) -> None:
         """Close the connection."""
         self._socket.close()

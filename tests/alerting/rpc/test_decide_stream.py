@@ -10,12 +10,13 @@ import pytest
 
 from alerting.decision import Decision, Source
 from alerting.rpc import EdgeParams
-from alerting.rpc.convert import PAYMENT
+from alerting.rpc.convert import PAYMENT, read_decision, write_budget
 from detectors.events import Payment
 from replay.gateway import GatewayClient, GatewayError, RpcProblem
 from tapwatch.v1 import risk_pb2, risk_pb2_grpc
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment
+from tests.alerting.rpc.raw_http2 import INITIAL_WINDOW_SIZE, RawHttp2
 
 PATIENT = EdgeParams(default_deadline_s=30.0)
 
@@ -124,6 +125,60 @@ def test_late_payments_of_a_stream_get_the_fallback(engine: FakeEngine, serve: S
     with GatewayClient(f"127.0.0.1:{serve(params).port}") as client:
         answers = list(client.decide_stream([a_payment("t-1"), a_payment("t-2")]))
     assert [isinstance(a, Decision) and a.source for a in answers] == [Source.FALLBACK] * 2
+
+
+def test_a_short_budget_is_not_made_late_by_a_long_one_before_it(engine: FakeEngine, serve: Serve) -> None:
+    engine.gate.clear()
+    requests = [
+        risk_pb2.DecideStreamRequest(payment=PAYMENT.write(a_payment("t-1")), budget=write_budget(3_600.0)),
+        risk_pb2.DecideStreamRequest(payment=PAYMENT.write(a_payment("t-2")), budget=write_budget(0.02)),
+    ]
+    params = EdgeParams(default_deadline_s=3_600.0)
+    with grpc.insecure_channel(f"127.0.0.1:{serve(params).port}") as channel:
+        replies = list(risk_pb2_grpc.RiskServiceStub(channel).DecideStream(iter(requests), timeout=20.0))
+    assert [read_decision(reply.decision).source for reply in replies] == [Source.FALLBACK] * 2
+
+
+def test_answers_are_made_in_time_though_the_caller_takes_none(engine: FakeEngine, serve: Serve) -> None:
+    engine.gate.clear()
+    all_answered = Event()
+
+    def count_answered(_decision: Decision) -> None:
+        if len(engine.decisions) == 3:
+            all_answered.set()
+
+    engine.answered = count_answered
+    server = serve(EdgeParams(default_deadline_s=0.02))
+    with RawHttp2(server.port, settings={INITIAL_WINDOW_SIZE: 0}) as connection:
+        stream = connection.open_call("/tapwatch.v1.RiskService/DecideStream")
+        for n in range(3):
+            request = risk_pb2.DecideStreamRequest(payment=PAYMENT.write(a_payment(f"t-{n}")))
+            connection.send_message(stream, request.SerializeToString(), last=n == 2)
+        assert all_answered.wait(20.0)
+        # Answers that come too late change nothing any more.
+        engine.gate.set()
+        connection.widen(stream, 65_535)
+        sent = connection.messages_of(stream)
+    replies = [risk_pb2.DecideStreamResponse.FromString(message) for message in sent]
+    assert [read_decision(reply.decision).source for reply in replies] == [Source.FALLBACK] * 3
+
+
+def test_a_burst_at_an_engine_that_stalls_is_answered_whole(engine: FakeEngine, serve: Serve) -> None:
+    engine.gate.clear()
+
+    def open_late(_decision: Decision) -> None:
+        if len(engine.decisions) == 500:
+            engine.gate.set()
+
+    engine.answered = open_late
+    payments = [a_payment(f"t-{n}") for n in range(2_000)]
+    with GatewayClient(f"127.0.0.1:{serve(EdgeParams(default_deadline_s=0.05)).port}") as client:
+        answers = list(client.decide_stream(payments))
+    assert [_id(answer) for answer in answers] == [payment.transaction_id for payment in payments]
+    sources = [answer.source for answer in answers if isinstance(answer, Decision)]
+    # What was under way when the engine came back may have either answer.
+    assert sources[:500] == [Source.FALLBACK] * 500
+    assert sources[-1] is Source.ENGINE
 
 
 def test_a_caller_that_goes_away_frees_its_place(serve: Serve) -> None:
