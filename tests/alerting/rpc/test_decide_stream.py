@@ -127,7 +127,9 @@ def test_late_payments_of_a_stream_get_the_fallback(engine: FakeEngine, serve: S
     assert [isinstance(a, Decision) and a.source for a in answers] == [Source.FALLBACK] * 2
 
 
-def test_a_short_budget_is_not_made_late_by_a_long_one_before_it(engine: FakeEngine, serve: Serve) -> None:
+def test_a_short_budget_is_not_made_late_by_a_long_one_before_it(
+    engine: FakeEngine, serve: Serve, beside: ThreadPoolExecutor
+) -> None:
     engine.gate.clear()
     requests = [
         risk_pb2.DecideStreamRequest(payment=PAYMENT.write(a_payment("t-1")), budget=write_budget(3_600.0)),
@@ -135,7 +137,11 @@ def test_a_short_budget_is_not_made_late_by_a_long_one_before_it(engine: FakeEng
     ]
     params = EdgeParams(default_deadline_s=3_600.0)
     with grpc.insecure_channel(f"127.0.0.1:{serve(params).port}") as channel:
-        replies = list(risk_pb2_grpc.RiskServiceStub(channel).DecideStream(iter(requests), timeout=20.0))
+        call = risk_pb2_grpc.RiskServiceStub(channel).DecideStream(iter(requests))
+        try:
+            replies = beside.submit(list, call).result(20.0)
+        finally:
+            engine.gate.set()
     assert [read_decision(reply.decision).source for reply in replies] == [Source.FALLBACK] * 2
 
 
