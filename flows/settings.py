@@ -1,47 +1,54 @@
 """Settings: one TOML file, environment variables above it, flags above both.
 
 Defaults live in the ``...Params`` beside the code that uses them; this module only puts them together. An
-unknown key of the file or a value out of range is an error that names the key.
+unknown key of the file, an unknown variable or a value out of range is an error that names it.
 ``TAPWATCH_ENGINE__CACHED_OBJECTS=50000`` sets ``cached_objects`` of section ``[engine]``.
 """
 
+import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_type_hints
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+import pydantic_settings
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alerting.rpc.params import EdgeParams
 from detectors.scoring import ModelParams
+from flows.address import parse_address
 from flows.intake import IntakeParams
+from flows.settings_words import (
+    PREFIX,
+    SET_BY_POLICY,
+    Origins,
+    describe,
+    malformed_tables,
+    unknown_keys,
+    unknown_variables,
+)
 
 _STRICT = ConfigDict(extra="forbid")
-_SET_BY_POLICY: Final = ("rates", "reference_currency")
-"""Model parameters that are the policy's `[currencies]`: one place for them, and it is in the log."""
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 
 
 class SettingsError(ValueError):
-    """A setting that can't be used; the message has one line for each."""
+    """Settings that can't be used; ``problems`` has one line for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
-def _known_keys(kind: type[Any]) -> Callable[[Any], Any]:
-    """A check that a section names only fields of ``kind``, at every depth: dataclasses ignore others."""
+def _sound_address(text: str) -> str:
+    parse_address(text)
+    return text
 
-    def check(values: Any, kind: type[Any] = kind) -> Any:
-        if not isinstance(values, dict) or not is_dataclass(kind):
-            return values
-        types = {name: t for name, t in get_type_hints(kind).items() if name not in _SET_BY_POLICY}
-        unknown = sorted(values.keys() - types.keys())
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: unknown; allowed: {', '.join(sorted(types))}")
-        for name, value in values.items():
-            check(value, types[name])
-        return values
 
-    return check
+AddressText = Annotated[str, AfterValidator(_sound_address)]
 
 
 class EngineSettings(BaseModel):
@@ -67,6 +74,17 @@ class TlsSettings(BaseModel):
     key: Path | None = None
     client_ca: Path | None = None
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Self:
+        given = [name for name in ("certificate", "key", "client_ca") if getattr(self, name) is not None]
+        missing = [name for name in ("certificate", "key") if getattr(self, name) is None]
+        if given and missing:
+            raise ValueError(
+                f"{' and '.join(given)} without {' and '.join(missing)};"
+                " allowed: certificate and key together, or no section [tls]"
+            )
+        return self
+
 
 class CallerSettings(BaseModel):
     """Section ``[callers]``: who may act for which tenants; empty lets everyone act for all.
@@ -89,15 +107,13 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("data")
-    listen: str = Field("127.0.0.1:50551", pattern=r"^.+:\d{1,5}$")
-    operator_listen: str | None = Field("127.0.0.1:50552", pattern=r"^.+:\d{1,5}$")
+    listen: AddressText = "127.0.0.1:50551"
+    operator_listen: AddressText | None = "127.0.0.1:50552"
     policy_file: Path | None = None
     log_format: Literal["console", "json"] = "console"
     engine: EngineSettings = EngineSettings()
-    edge: Annotated[EdgeParams, BeforeValidator(_known_keys(EdgeParams))] = Field(default_factory=EdgeParams)
-    models: Annotated[ModelParams, BeforeValidator(_known_keys(ModelParams))] = Field(
-        default_factory=ModelParams
-    )
+    edge: EdgeParams = Field(default_factory=EdgeParams)
+    models: ModelParams = Field(default_factory=ModelParams)
     tls: TlsSettings = TlsSettings()
     callers: CallerSettings = CallerSettings()
 
@@ -134,16 +150,51 @@ def load_settings(file: Path | None = None, **flags: Any) -> Settings:
     Raises
     ------
     SettingsError
-        With one line for each problem.
+        With one line for each problem: where it was set, the key, the value and what is allowed.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    values = _read(file)
+    origins = Origins(file, tuple(given), os.environ)
+    problems = [
+        *unknown_variables(os.environ, Settings),
+        *malformed_tables(Settings, origins),
+        *unknown_keys(values, Settings, Origins(file)),
+    ]
     try:
-        return Settings(**given, _file_values=_read(file))  # type: ignore[call-arg]
+        settings = Settings(**given, _file_values=values)  # type: ignore[call-arg]
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors(include_input=False)
-        ]
-        raise SettingsError("\n".join(lines)) from None
+        found = [e for e in error.errors(include_url=False) if e["type"] not in _UNKNOWN]
+        problems += [describe(e, Settings, origins) for e in found]
+    except pydantic_settings.SettingsError as error:
+        problems = problems or [str(error)]
+    else:
+        problems += _not_finite(effective(settings), (), origins)
+    if problems:
+        raise SettingsError(problems)
+    return settings
+
+
+def setting_as_given(name: str, file: Path | None, **flags: Any) -> str | None:
+    """What somebody set for the text ``name``, right or wrong: for telling what is wrong with the rest."""
+    if flags.get(name) is not None:
+        return str(flags[name])
+    for variable, value in os.environ.items():
+        if variable.upper() == PREFIX + name.upper():
+            return value
+    try:
+        found = _read(file).get(name)
+    except SettingsError:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _not_finite(values: Mapping[str, Any], path: tuple[str, ...], origins: Origins) -> Iterator[str]:
+    for name, value in values.items():
+        here = (*path, name)
+        if isinstance(value, dict):
+            yield from _not_finite(value, here, origins)
+        elif isinstance(value, float) and not isfinite(value):
+            yield f"{origins.name(here)}: {value}; allowed: a finite number"
 
 
 def effective(settings: Settings) -> dict[str, Any]:
@@ -157,7 +208,7 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
         names = (field.name for field in fields(value))
-        return {name: _plain(getattr(value, name)) for name in names if name not in _SET_BY_POLICY}
+        return {name: _plain(getattr(value, name)) for name in names if name not in SET_BY_POLICY}
     return str(value) if isinstance(value, Path) else value
 
 
@@ -167,6 +218,6 @@ def _read(file: Path | None) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{file}: {error.strerror}") from None
+        raise SettingsError([f"{file}: {error.strerror}; allowed: a settings file (TOML)"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: no TOML: {error}") from None
+        raise SettingsError([f"{file}: no TOML: {error}"]) from None

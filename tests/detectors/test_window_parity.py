@@ -11,12 +11,12 @@ import pytest
 
 from detectors.velocity import Velocity
 
-DATA = Path(os.environ.get("TAPWATCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
+DATA = Path(os.environ.get("TAPWATCH_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
 FOLDER = DATA / "fdh-transactions"
 DAYS = {1: 3, 7: 4, 30: 5}  # days of a window, and its place among the windows
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no data at {FOLDER}: set TAPWATCH_DATA"),
+    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no data at {FOLDER}: set TAPWATCH_TEST_DATA"),
 ]
 
 

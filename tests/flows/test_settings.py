@@ -64,6 +64,86 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
     assert "listen" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("colour = 1", "colour: 1; no such key, allowed: callers, data_dir, edge"),
+        ("[engine]\nmax_wating = 1", "engine.max_wating: 1; no such key, the nearest is max_waiting"),
+        ("[models.amount]\nwieght = 1", "models.amount.wieght: 1; no such key, the nearest is weight"),
+        ("[engine]\nmax_waiting = 0", "engine.max_waiting: 0; allowed: 1 or more"),
+        ("[engine]\nmax_waiting = 1.5", "engine.max_waiting: 1.5; allowed: a whole number"),
+        ("[edge]\nmax_calls = 0", "edge.max_calls: 0 is out of range; allowed: 1 or more"),
+        ("[edge]\nmax_calls = 'x'", "edge.max_calls: 'x'; allowed: a whole number"),
+        ("[models.amount]\nweight = nan", "models.amount.weight: nan; allowed: a finite number"),
+        ("engine = 3", "engine: 3; allowed: a table"),
+        ("log_format = 'xml'", "log_format: 'xml'; allowed: 'console' or 'json'"),
+        (
+            "listen = '127.0.0.1:99999'",
+            "listen: '127.0.0.1:99999'; allowed: host:port with a port of 0..",
+        ),
+        ("listen = ':50551'", "listen: ':50551'; allowed: host:port"),
+        ("operator_listen = 'h:-1'", "operator_listen: 'h:-1'; allowed: host:port"),
+        ("[tls]\nkey = 'k'", "tls: key without certificate; allowed: certificate and key together"),
+        ("[tls]\nclient_ca = 'c'", "tls: client_ca without certificate and key; allowed: "),
+    ],
+)
+def test_a_problem_names_file_key_value_and_what_is_allowed(tmp_path: Path, text: str, line: str) -> None:
+    path = file(tmp_path, text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}: {line}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "line"),
+    [
+        ("TAPWATCH_LSITEN", "h:1", "TAPWATCH_LSITEN: no such setting, the nearest is TAPWATCH_LISTEN"),
+        ("TAPWATCH_PORT", "50551", "TAPWATCH_PORT: no such setting, "),
+        (
+            "TAPWATCH_ENGINE__MAX_WATING",
+            "1",
+            "TAPWATCH_ENGINE__MAX_WATING: no such setting, the nearest is ",
+        ),
+        ("TAPWATCH_LISTEN__PORT", "1", "TAPWATCH_LISTEN__PORT: no such setting, the nearest is "),
+        ("TAPWATCH_EDGE__MAX_CALLS", "0", "TAPWATCH_EDGE__MAX_CALLS: 0 is out of range; allowed: 1 or more"),
+        ("TAPWATCH_ENGINE__MAX_BATCH", "x", "TAPWATCH_ENGINE__MAX_BATCH: 'x'; allowed: a whole number"),
+        ("TAPWATCH_ENGINE", "x", "TAPWATCH_ENGINE: 'x'; allowed: a table as JSON"),
+        ("TAPWATCH_EDGE", '{"calls": 1}', "TAPWATCH_EDGE: calls: 1; no such key, the nearest is max_calls"),
+        ("tapwatch_log_format", "xml", "TAPWATCH_LOG_FORMAT: 'xml'; allowed: 'console' or 'json'"),
+    ],
+)
+def test_what_is_wrong_with_a_variable_is_told_by_its_name(
+    variable: str, value: str, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    (problem,) = caught.value.problems
+    assert problem.startswith(line)
+
+
+def test_a_flag_is_told_by_its_name() -> None:
+    with pytest.raises(SettingsError, match=r"^--operator-listen: 'x'; allowed: host:port"):
+        load_settings(operator_listen="x")
+
+
+def test_a_mistyped_variables_value_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAPWATCH_TOKEN", "secret")
+    with pytest.raises(SettingsError, match="TAPWATCH_TOKEN") as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_variables_of_tests_and_links_of_a_pod_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAPWATCH_TEST_DATA", "x")
+    monkeypatch.setenv("TAPWATCH_CONFIG", "x")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("TAPWATCH_PORT_50551_TCP_ADDR", "10.0.0.1")
+    monkeypatch.setenv("TAPWATCH_CALLERS__BY_IDENTITY", '{"spiffe://shop/gateway": ["shop"]}')
+    assert load_settings().callers.by_identity == {"spiffe://shop/gateway": ["shop"]}
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.toml"):
         load_settings(tmp_path / "none.toml")
