@@ -29,8 +29,8 @@ class _CutShortError(Exception):
     """The compressed data ends too early or is damaged."""
 
 
-def read_lines(file: BinaryIO, name: str, compression: str) -> Iterator[Event | BadRecord]:
-    """The events in an open file; ``compression`` is ``""``, ``"gz"`` or ``"zst"``."""
+def read_lines(file: BinaryIO, name: str, compression: str) -> Iterator[tuple[int, Event | BadRecord]]:
+    """The events in an open file, each with its line; ``compression`` is ``""``, ``"gz"`` or ``"zst"``."""
     number, read, tail = 0, 0, b""
     try:
         for chunk in _UNPACKERS[compression](file):
@@ -40,14 +40,15 @@ def read_lines(file: BinaryIO, name: str, compression: str) -> Iterator[Event | 
             for line in lines:
                 number += 1
                 if line and not line.isspace():
-                    yield _decode(line, f"{name}:{number}")
+                    yield number, _decode(line, f"{name}:{number}")
                     read += 1
     except (_CutShortError, OSError) as error:
         reason = f"can't be read further: {error.strerror}" if isinstance(error, OSError) else str(error)
-        yield StreamDamage(reason, f"{name}:{number + 1}", tail[:_KEPT_OF_BAD], name, read)
+        number += 1
+        yield number, StreamDamage(reason, f"{name}:{number}", tail[:_KEPT_OF_BAD], name, read)
         return
     if tail and not tail.isspace():
-        yield _decode_last(tail, f"{name}:{number + 1}", name, read)
+        yield number + 1, _decode_last(tail, f"{name}:{number + 1}", name, read)
 
 
 def _decode(line: bytes, origin: str) -> Event | BadRecord:

@@ -41,8 +41,8 @@ _ALSO_FITS: Final = {
 _DAMAGE: Final = (pa.ArrowException, OSError, ValueError)
 
 
-def read_table(path: Path, name: str) -> Iterator[Event | BadRecord]:
-    """The events of a Parquet file.
+def read_table(path: Path, name: str) -> Iterator[tuple[int, Event | BadRecord]]:
+    """The events of a Parquet file, each with its row, counted from 1.
 
     Raises
     ------
@@ -86,21 +86,21 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     return found == wanted or found in _ALSO_FITS.get(wanted, ())
 
 
-def _read_groups(file: pq.ParquetFile, name: str) -> Iterator[Event | BadRecord]:
+def _read_groups(file: pq.ParquetFile, name: str) -> Iterator[tuple[int, Event | BadRecord]]:
     with file:
         row, lost = 1, 0
         for group in range(file.num_row_groups):
             start, rows = row, file.metadata.row_group(group).num_rows
             try:
                 for batch in file.iter_batches(_BATCH, row_groups=[group], use_threads=False):
-                    yield from _decode_batch(batch, name, row)
+                    yield from enumerate(_decode_batch(batch, name, row), row)
                     row += batch.num_rows
             except _DAMAGE as error:
                 last = start + rows - 1
                 reason = f"row group {group + 1}: the rows from here to row {last} are damaged"
                 reason = f"{reason}: {_first_line(error)}"
                 ends = group + 1 == file.num_row_groups
-                yield StreamDamage(reason, f"{name} row {row}", b"", name, row - 1 - lost, stopped=ends)
+                yield row, StreamDamage(reason, f"{name} row {row}", b"", name, row - 1 - lost, stopped=ends)
                 lost += start + rows - row
             row = start + rows
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alerting.decision import Action, PolicyActivated, Source
 from detectors.checks import EARLIEST
@@ -29,8 +29,11 @@ from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
 from replay.errors import RunError
 from replay.stream_feed import FeedCounts, Pace, Progress, StreamFeed
-from replay.streams import merge_streams
+from replay.streams import Placed, merge_placed, origin_of
 from replay.summary import SUMMARY_FILE, write_summary
+
+_NOWHERE: Final = 0
+"""The place of what stands in no file; lines and rows count from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +89,23 @@ def replay(
         When ``out`` holds a run already.
     """
     _refuse_existing(out)  # before any stream is opened
-    return run_events(merge_streams(streams), out, params, progress, [path.name for path in streams])
+    return _run(merge_placed(streams), out, params, progress, streams)
 
 
 def run_events(
-    events: Iterator[Event | BadRecord],
+    events: Iterator[Event], out: Path, params: ReplayParams, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Replay ``events`` that are in no file into the folder ``out``; see :func:`replay`."""
+    return _run(enumerate(events, start=1), out, params, progress, [])
+
+
+def _run(
+    events: Iterator[Placed],
     out: Path,
     params: ReplayParams,
-    progress: Progress | None = None,
-    names: Sequence[str] = (),
+    progress: Progress | None,
+    streams: Sequence[Path],
 ) -> dict[str, Any]:
-    """Replay ``events`` into the folder ``out``; see :func:`replay`. ``names`` go into the summary."""
     _refuse_existing(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / SHARD_FILE).unlink(missing_ok=True)
@@ -119,6 +128,7 @@ def run_events(
             pace=pace,
             refuse=partial(_refuse, dead_letters, outputs),
             progress=progress or _silent,
+            origin_of=partial(_origin_of, streams),
         )
         run = run_plain if params.plain else run_flow
         run(feed, task, _RunEffects(decisions, outcomes, dead_letters, outputs, shard.find))
@@ -126,6 +136,7 @@ def run_events(
         (out / SHARD_FILE).unlink()
         (out / f"{SHARD_FILE}.lock").unlink()
     seconds = time.perf_counter() - started
+    names = [path.name for path in streams]
     summary = _summary(names, feed.counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
     summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)
     write_summary(out, summary)
@@ -143,14 +154,21 @@ def _refuse_existing(out: Path) -> None:
         raise RunError(f"{out}: holds a run already; choose another folder or remove it")
 
 
-def _with_policy(events: Iterator[Event | BadRecord], params: ReplayParams) -> Iterator[Event | BadRecord]:
+def _with_policy(events: Iterator[Placed], params: ReplayParams) -> Iterator[Placed]:
     """The events behind their policy, at the place where a fresh live log has it."""
     first = next(events, None)
-    if params.override_policy or not isinstance(first, PolicyActivated):
-        yield PolicyActivated(params.policy_text, parse_policy(params.policy_text).version, EARLIEST)
-    for event in events if first is None else chain((first,), events):
-        if not (params.override_policy and isinstance(event, PolicyActivated)):
-            yield event
+    if params.override_policy or first is None or not isinstance(first[1], PolicyActivated):
+        policy = PolicyActivated(params.policy_text, parse_policy(params.policy_text).version, EARLIEST)
+        yield _NOWHERE, policy
+    for placed in events if first is None else chain((first,), events):
+        if not (params.override_policy and isinstance(placed[1], PolicyActivated)):
+            yield placed
+
+
+def _origin_of(streams: Sequence[Path], place: int) -> str:
+    if place == _NOWHERE:
+        return "the policy of the replay"
+    return origin_of(streams, place) if streams else f"event {place}"
 
 
 def _silent(_done: int, _total: int | None) -> None:

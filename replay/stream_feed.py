@@ -1,6 +1,7 @@
 """The shard flow's feed in a replay: streams take the place of the live log."""
 
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -60,7 +61,9 @@ class StreamFeed:
     shard, task
         Where events are appended, and the task whose finished work is stored.
     events
-        In the order of the log to be.
+        In the order of the log to be, each with its place.
+    origin_of
+        Says in words where a place is.
     pace
         When given, each record waits for its time.
     refuse
@@ -73,11 +76,12 @@ class StreamFeed:
         self,
         shard: SqliteShard,
         task: ShardTask,
-        events: Iterator[Event | BadRecord],
+        events: Iterator[tuple[int, Event | BadRecord]],
         batch_size: int = 256,
         pace: Pace | None = None,
         refuse: Callable[[BadRecord], None] = lambda _: None,
         progress: Progress = lambda _done, _total: None,
+        origin_of: Callable[[int], str] = "stream record {}".format,
     ) -> None:
         self._shard = shard
         self._task = task
@@ -86,6 +90,9 @@ class StreamFeed:
         self._pace = pace
         self._refuse = refuse
         self._progress = progress
+        self._origin_of = origin_of
+        # By log position, which begins with 1 here: eight bytes each, for the message of a conflict.
+        self._places = array("Q")
         self._ready: list[LogRecord] = []
         self._at = 0
         self._committed = 0
@@ -109,16 +116,16 @@ class StreamFeed:
             self._shard.commit(self._task.changes())
             raise StopIteration
         self.counts.read += len(events)
-        new = [NewRecord.of(event) for event in events if not self._is_bad(event)]  # type: ignore[arg-type]
+        kept = [(place, NewRecord.of(event)) for place, event in events if not self._is_bad(event)]  # type: ignore[arg-type]
         work = None
         if self._task.position - self._committed >= COMMIT_EVERY:
             work = self._task.changes()
             self._committed = self._task.position
-        places = self._shard.append_and_commit(new, work)
+        appended = self._shard.append_and_commit([record for _, record in kept], work)
         self._ready = [
-            LogRecord(place.position, record.event)
-            for record, place in zip(new, places, strict=True)
-            if not self._is_known(record, place)
+            LogRecord(at.position, record.event)
+            for (place, record), at in zip(kept, appended, strict=True)
+            if not self._is_known(record, at, place)
         ]
         self._at = 0
         self._progress(self.counts.read, None)
@@ -130,11 +137,14 @@ class StreamFeed:
         self._refuse(event)
         return True
 
-    def _is_known(self, record: NewRecord, place: Appended) -> bool:
-        if place.conflict:
+    def _is_known(self, record: NewRecord, at: Appended, place: int) -> bool:
+        if not at.duplicate:
+            self._places.append(place)
+        elif at.conflict:
             self.counts.refused += 1
-            reason = f"{record.event.event_id}: the id came before with other content"
-            self._refuse(BadRecord(reason, "stream", record.payload))
-        elif place.duplicate:
+            first = f"{self._origin_of(self._places[at.position - 1])}, log position {at.position}"
+            reason = f"{record.event.event_id}: the id came before with other content: {first}"
+            self._refuse(BadRecord(reason, self._origin_of(place), record.payload))
+        else:
             self.counts.duplicates += 1
-        return place.duplicate
+        return at.duplicate

@@ -14,7 +14,7 @@ A record that can't be used is a :class:`~flows.codec.BadRecord` in its place, a
 :class:`~replay.errors.StreamError`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from heapq import merge
@@ -30,6 +30,8 @@ from replay.line_stream import LineWriter, read_lines
 from replay.parquet_stream import TableWriter, read_table
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+Placed = tuple[int, Event | BadRecord]
+"""A record and its place."""
 _BEFORE_ALL: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -46,6 +48,11 @@ def read_stream(path: Path) -> Iterator[Event | BadRecord]:
         At once, when the file is missing, can't be read, has an unknown suffix, or is a Parquet file that is
         cut short or has other columns.
     """
+    return map(itemgetter(1), _numbered(path))
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, Event | BadRecord]]:
+    """The records of one file, each with its line or row."""
     suffix = _suffix(path)
     try:
         file = path.open("rb")
@@ -68,29 +75,50 @@ def _compression(suffix: str) -> str:
     return suffix.removeprefix(".jsonl").removeprefix(".")
 
 
-def _lines(file: BinaryIO, name: str, compression: str) -> Iterator[Event | BadRecord]:
+def _lines(file: BinaryIO, name: str, compression: str) -> Iterator[tuple[int, Event | BadRecord]]:
     with file:
         yield from read_lines(file, name, compression)
 
 
-def merge_streams(paths: Iterable[Path]) -> Iterator[Event | BadRecord]:
+def merge_streams(paths: Sequence[Path]) -> Iterator[Event | BadRecord]:
     """Several files as one stream in the order of event time.
 
     Ties keep the order of the files. Within a file the order stays as it is, even where times go back, and a
     bad record stays right behind its predecessor.
     """
-    streams = [read_stream(path) for path in paths]
+    return map(itemgetter(1), merge_placed(paths))
+
+
+def merge_placed(paths: Sequence[Path]) -> Iterator[Placed]:
+    """The same, each record with its place: a number that :func:`origin_of` turns into file and line."""
+    streams = [_placed(index, len(paths), _numbered(path)) for index, path in enumerate(paths)]
     if len(streams) == 1:
         return streams[0]
     return map(itemgetter(1), merge(*map(_timed, streams), key=itemgetter(0)))
 
 
-def _timed(stream: Iterator[Event | BadRecord]) -> Iterator[tuple[datetime, Event | BadRecord]]:
+def origin_of(paths: Sequence[Path], place: int) -> str:
+    """File and line, or row, of a record's place in the merged files.
+
+    >>> origin_of([Path("a.jsonl"), Path("b.parquet")], 35)
+    'b.parquet row 17'
+    """
+    number, index = divmod(place, len(paths))
+    name = paths[index].name
+    return f"{name} row {number}" if name.endswith(".parquet") else f"{name}:{number}"
+
+
+def _placed(index: int, files: int, numbered: Iterator[tuple[int, Event | BadRecord]]) -> Iterator[Placed]:
+    return ((number * files + index, record) for number, record in numbered)
+
+
+def _timed(stream: Iterator[Placed]) -> Iterator[tuple[datetime, Placed]]:
     time = _BEFORE_ALL
-    for record in stream:
+    for placed in stream:
+        record = placed[1]
         if not isinstance(record, BadRecord):
             time = record.event_time
-        yield time, record
+        yield time, placed
 
 
 class StreamWriter:

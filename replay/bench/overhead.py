@@ -72,7 +72,7 @@ def _whole(events: Sequence[Event]) -> float:
         task = ShardTask(shard, shard.find)
         stream: Iterator[Event] = chain((first_policy(),), events)
         begun = time.perf_counter()
-        run_flow(StreamFeed(shard, task, stream), task, _Dropped())
+        run_flow(StreamFeed(shard, task, enumerate(stream)), task, _Dropped())
         seconds = time.perf_counter() - begun
         shard.close()
     return seconds
