@@ -5,12 +5,14 @@ from array import array
 from math import log
 from typing import Final
 
+from detectors.ahead import Facts, pack_facts, unpack_facts
 from detectors.moments import learn
 from detectors.tokens import check_version
 from detectors.velocity import Velocity
 
 _ENTITY = struct.Struct("<BIIIQB")
-_VERSION: Final = 1
+_VERSION: Final = 2
+_WITHOUT_AHEAD: Final = 1
 _MAX_U32: Final = 2**32 - 1
 
 
@@ -19,13 +21,15 @@ class EntityProfile:
 
     Attributes
     ----------
+    ahead
+        Payments whose time is not believed yet.
     norms
         Count, mean and variance of the log amount; then the rhythm where one is learned.
     users
         A bitmap of 64 places that the users fall on: see :meth:`distinct_users`.
     """
 
-    __slots__ = ("first_s", "last_s", "norms", "payments", "users", "velocity")
+    __slots__ = ("ahead", "first_s", "last_s", "norms", "payments", "users", "velocity")
 
     def __init__(self) -> None:
         self.velocity = Velocity()
@@ -34,6 +38,7 @@ class EntityProfile:
         self.last_s = 0
         self.payments = 0
         self.users = 0
+        self.ahead: Facts = ()
 
     @classmethod
     def new(cls) -> "EntityProfile":
@@ -64,7 +69,7 @@ class EntityProfile:
         """The profile as bytes; the first one is the schema's version."""
         return (
             _ENTITY.pack(
-                _VERSION,
+                _VERSION if self.ahead else _WITHOUT_AHEAD,
                 self.first_s,
                 self.last_s,
                 min(self.payments, _MAX_U32),
@@ -73,6 +78,7 @@ class EntityProfile:
             )
             + self.norms.tobytes()
             + self.velocity.pack()
+            + pack_facts(self.ahead)
         )
 
     @classmethod
@@ -81,10 +87,11 @@ class EntityProfile:
         self = cls.__new__(cls)
         header = _ENTITY.unpack_from(packed)
         version, self.first_s, self.last_s, self.payments, self.users, norms = header
-        check_version("entity profile", version, _VERSION)
+        check_version("entity profile", version, _WITHOUT_AHEAD, _VERSION)
         end = _ENTITY.size + 4 * norms
         self.norms = array("f", packed[_ENTITY.size : end])
-        self.velocity, _ = Velocity.unpack(packed, end)
+        self.velocity, end = Velocity.unpack(packed, end)
+        self.ahead = unpack_facts(packed[end:])
         return self
 
 

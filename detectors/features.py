@@ -5,6 +5,7 @@ from math import cos, log1p, pi, sin
 from operator import itemgetter
 from typing import Final
 
+from detectors.ahead import last_payment_s, last_place, windows_ahead
 from detectors.context import NOTHING, Context
 from detectors.events import Payment, PaymentType
 from detectors.level import category_level, user_level
@@ -23,7 +24,7 @@ from detectors.reading import (
 )
 from detectors.subjects import Subjects
 from detectors.velocity import WINDOW_NAMES
-from geo import distance_km, min_speed_kmh
+from geo import Position, distance_km, min_speed_kmh
 
 FEATURE_VERSION: Final = "features-1"
 
@@ -113,10 +114,16 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
     context.counts = payment.payment_type is not PaymentType.REFUND
     time_s = context.time_s = seconds(payment.event_time)
     context.hour, context.weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
-    context.gap_s = time_s - user.last_s if 0 < user.last_s <= time_s else -1
+    last_s = user.last_s
+    if user.ahead:
+        last_s = last_payment_s(user.ahead, time_s) or last_s
+    context.gap_s = time_s - last_s if 0 < last_s <= time_s else -1
     more, minor = (1.0, context.minor_ref) if context.counts else (0.0, 0)
-    context.user_counts, context.user_sums = user.velocity.windows(time_s, more, minor)
+    context.user_counts, context.user_sums = _windows(user, time_s, more, minor)
     context.merchant_counts = subjects.merchant.velocity.counts(time_s, more)
+    if subjects.merchant.ahead:
+        ahead, _ = windows_ahead(subjects.merchant.ahead, time_s)
+        context.merchant_counts = _added(context.merchant_counts, ahead)
     context.card_counts, context.card_sums = _windows(subjects.card, time_s, more, minor)
     context.device_counts, context.device_sums = _windows(subjects.device, time_s, more, minor)
     seen = user.seen
@@ -239,9 +246,19 @@ def _scaled(
 
 
 def _windows(
-    entity: EntityProfile | None, time_s: int, more: float, minor: int
+    profile: UserProfile | EntityProfile | None, time_s: int, more: float, minor: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return (NOTHING, NOTHING) if entity is None else entity.velocity.windows(time_s, more, minor)
+    if profile is None:
+        return NOTHING, NOTHING
+    if not profile.ahead:
+        return profile.velocity.windows(time_s, more, minor)
+    counts, sums = profile.velocity.windows(time_s, more, minor)
+    ahead_counts, ahead_sums = windows_ahead(profile.ahead, time_s)
+    return _added(counts, ahead_counts), _added(sums, ahead_sums)
+
+
+def _added(counts: tuple[float, ...], ahead: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple([one + other for one, other in zip(counts, ahead, strict=True)])
 
 
 def _measure_places(context: Context, payment: Payment, user: UserProfile) -> None:
@@ -254,8 +271,10 @@ def _measure_places(context: Context, payment: Payment, user: UserProfile) -> No
         context.distance_km = context.usual_distance_km = distance_km(position, merchant)
     elif (home := user.home) is not None:
         context.usual_distance_km = distance_km(home, position)
-    gap_s = context.time_s - user.position_s
-    last = user.position
+    last, last_s = user.position, user.position_s
+    if user.ahead and (ahead := last_place(user.ahead, context.time_s)) and ahead.time_s >= last_s:
+        last, last_s = Position(ahead.lat, ahead.lon, ahead.accuracy_m), ahead.time_s
+    gap_s = context.time_s - last_s
     if last is None or gap_s < 0:
         return
     travel_km = context.travel_km = distance_km(last, position)

@@ -5,6 +5,7 @@ from math import inf, log1p
 from operator import itemgetter
 from typing import Final
 
+from detectors.ahead import Fact, each_payment, split, with_payment, with_place
 from detectors.context import Context
 from detectors.events import Location
 from detectors.features import NAMES, joint_vector
@@ -13,10 +14,9 @@ from detectors.moments import learn, learn_amount
 from detectors.population import LEARNED, Population
 from detectors.population_learning import teach_population
 from detectors.profile import AMOUNT, DISTANCE, GAP, NEW, RHYTHM, EntityProfile, UserProfile
-from detectors.reading import (
-    seconds,
-)
+from detectors.reading import seconds
 from detectors.rhythm_state import learn_rhythm
+from detectors.shard_clock import ShardClock
 from detectors.subjects import Subjects
 from detectors.tokens import token
 from geo import Position
@@ -48,19 +48,26 @@ class Memories:
 
 
 def observe_payment(context: Context, subjects: Subjects) -> None:
-    """Count the payment on its user, merchant, card and device."""
+    """Count the payment on its user, merchant, card and device, once the shard's clock has seen it."""
     if not context.counts:
         return
-    time_s, minor, payment = context.time_s, context.minor_ref, context.payment
-    user, name = subjects.user, token(0, payment.user_id)
-    _touch(user, time_s)
-    user.velocity.add(time_s, minor)
+    time_s, minor, clock = context.time_s, context.minor_ref, subjects.population.clock
+    name = token(0, context.payment.user_id)
+    is_ahead = clock.is_ahead(time_s)
+    for profile in (subjects.user, subjects.merchant, subjects.card, subjects.device):
+        if profile is None:
+            continue
+        if profile.ahead:
+            _settle(profile, clock)
+        if is_ahead:
+            profile.ahead = with_payment(profile.ahead, time_s, minor)
+        else:
+            _touch(profile, time_s)
+            profile.velocity.add(time_s, minor)
     for entity in (subjects.merchant, subjects.card, subjects.device):
         if entity is not None:
-            _touch(entity, time_s)
-            entity.velocity.add(time_s, minor)
             entity.saw_user(name)
-    if subjects.category is not None:
+    if subjects.category is not None and not is_ahead:
         # No windows: a category is for amounts, and a busy one would only churn counters.
         _touch(subjects.category, time_s)
 
@@ -89,17 +96,41 @@ def learn_payment(
             subjects.joint.learn(joint_vector(features))
     learn_rhythm(user.norms, RHYTHM, context.hour, context.weekday, memories.rhythm)
     _learn_novelty(context.names, user, memories.novelty)
-    if gap_s >= 0.0:
+    clock = population.clock
+    if gap_s >= 0.0 and not clock.is_ahead(context.time_s):
         learn(user.norms, GAP, log1p(gap_s), _GAP_MEMORY)
     if context.position is not None:
-        _learn_place(context.position, context.time_s, distance, user, memories.distance)
+        if distance >= 0.0:
+            learn(user.norms, DISTANCE, log1p(distance), memories.distance)
+        user.learn_home(context.position, distance, _HOME_MEMORY)
+        _move(user, context.position, context.time_s, clock)
 
 
-def learn_location(location: Location, user: UserProfile, max_accuracy_m: float) -> None:
+def learn_location(location: Location, user: UserProfile, clock: ShardClock, max_accuracy_m: float) -> None:
     """Keep the fix as the last position unless it is mocked, too rough or older than the last one."""
     accuracy_m = location.position.accuracy_m or 0.0
     if not location.mocked and accuracy_m <= max_accuracy_m:
-        user.move(location.position, seconds(location.event_time), accuracy_m)
+        _move(user, location.position, seconds(location.event_time), clock)
+
+
+def _move(user: UserProfile, position: Position, time_s: int, clock: ShardClock) -> None:
+    accuracy_m = position.accuracy_m or 0.0
+    if clock.is_ahead(time_s):
+        user.ahead = with_place(user.ahead, Fact(time_s, 0, 0, position.lat, position.lon, accuracy_m))
+    else:
+        user.move(position, time_s, accuracy_m)
+
+
+def _settle(profile: UserProfile | EntityProfile, clock: ShardClock) -> None:
+    """Let the counters have what waited, as far as the shard's time has come near."""
+    ready, profile.ahead = split(profile.ahead, lambda time_s: not clock.is_ahead(time_s))
+    for fact in ready:
+        if fact.payments:
+            _touch(profile, fact.time_s)
+            for minor in each_payment(fact):
+                profile.velocity.add(fact.time_s, minor)
+        elif isinstance(profile, UserProfile):
+            profile.move(Position(fact.lat, fact.lon), fact.time_s, fact.accuracy_m)
 
 
 def _touch(profile: UserProfile | EntityProfile, time_s: int) -> None:
@@ -147,10 +178,3 @@ def _learn_novelty(names: tuple[int, ...], user: UserProfile, memory: float) -> 
             elif share:
                 norms[at + 1] = share - share / n
         at += 2
-
-
-def _learn_place(position: Position, time_s: int, distance: float, user: UserProfile, memory: float) -> None:
-    if distance >= 0.0:
-        learn(user.norms, DISTANCE, log1p(distance), memory)
-    user.learn_home(position, distance, _HOME_MEMORY)
-    user.move(position, time_s, position.accuracy_m or 0.0)

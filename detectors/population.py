@@ -11,7 +11,9 @@ from math import exp, log, log10
 from typing import Final
 
 from detectors.rhythm_state import RHYTHM_SIZE, new_rhythm
+from detectors.shard_clock import ShardClock
 from detectors.tails import MAX_SURPRISE, REPORT_FROM
+from detectors.tokens import check_version
 
 # Places in Population.norms: count, mean, variance each, unless named otherwise.
 AMOUNT: Final = 0
@@ -36,7 +38,6 @@ HALF_LIFE_S: Final = 14 * 86_400
 PRIOR: Final = 100.0
 """The calibrators start as if they had seen this many payments of an ideal stream."""
 _DECAY: Final = log(2.0) / HALF_LIFE_S
-_MAX_STEP_S: Final = 86_400
 _MAX_UNIT: Final = 65_536.0
 _HEADER = struct.Struct("<BBHIdd")
 _VERSION: Final = 2
@@ -61,6 +62,8 @@ class Population:
 
     Attributes
     ----------
+    clock
+        The shard's time. Silence ages what is known by a day at most.
     norms
         Statistics of payments that were let through; places are named by this module's constants.
     payments
@@ -68,7 +71,7 @@ class Population:
     """
 
     # Histograms hold in each place the mass at or above it: asked about often, changed once per payment.
-    __slots__ = ("_cries", "_raw", "_time_s", "_unit", "norms", "payments")
+    __slots__ = ("_cries", "_raw", "_unit", "clock", "norms", "payments")
 
     def __init__(self) -> None:
         self.norms = [0.0] * NORMS
@@ -86,7 +89,7 @@ class Population:
         self._cries: dict[str, list[float]] = {}
         self._raw = [0.0] * RAW_BINS
         self._unit = 1.0  # what one payment weighs now; it grows, so that older ones fade
-        self._time_s = 0
+        self.clock = ShardClock()
         self.payments = 0.0
 
     def calibrated(self, detector: str, surprise: float) -> float:
@@ -109,9 +112,21 @@ class Population:
         prior = PRIOR * self._unit
         return (_at_least(self._raw, place) + prior * expected) / (self.payments + prior)
 
-    def observe(self, time_s: int, surprises: Iterable[tuple[str, float]], raw_score: float) -> None:
+    def see(self, time_s: int) -> None:
+        """Take note of the time of a payment: the shard's time goes on, and older payments fade."""
+        step_s = self.clock.see(time_s)
+        if not step_s:
+            return
+        self._unit *= exp(_DECAY * step_s)
+        if self._unit > _MAX_UNIT:
+            scale = 1.0 / self._unit
+            self._raw = [mass * scale for mass in self._raw]
+            self._cries = {name: [mass * scale for mass in masses] for name, masses in self._cries.items()}
+            self.payments *= scale
+            self._unit = 1.0
+
+    def observe(self, surprises: Iterable[tuple[str, float]], raw_score: float) -> None:
         """Count one payment's surprises, each with its detector's name, and its raw score."""
-        self._advance(time_s)
         unit = self._unit
         self.payments += unit
         for detector, surprise in surprises:
@@ -128,55 +143,49 @@ class Population:
         cries = sorted(self._cries.items())
         return b"".join(
             (
-                _HEADER.pack(_VERSION, len(cries), len(self.norms), self._time_s, self._unit, self.payments),
+                _HEADER.pack(_VERSION, len(cries), len(self.norms), 0, self._unit, self.payments),
+                self.clock.pack(),
                 array("d", self.norms).tobytes(),
                 array("d", self._raw).tobytes(),
-                *(
-                    bytes((len(name),)) + name.encode() + array("d", masses).tobytes()
-                    for name, masses in cries
-                ),
+                *(_pack_cries(name, masses) for name, masses in cries),
             )
         )
 
     @classmethod
     def unpack(cls, packed: bytes) -> "Population":
         """The state that :meth:`pack` wrote, or that its first version did."""
+        version, detectors, norms, time_s, unit, payments = _HEADER.unpack_from(packed)
+        check_version("population", version, _FIRST, _VERSION)
+        check_version("population, its number of norms", norms, NORMS)
         self = cls.__new__(cls)
-        version, detectors, norms, self._time_s, self._unit, self.payments = _HEADER.unpack_from(packed)
-        if version not in (_FIRST, _VERSION) or norms != NORMS:
-            raise ValueError(f"population: schema version {version} is unknown; allowed: up to {_VERSION}")
-        at = _HEADER.size + 8 * norms
-        self.norms = array("d", packed[_HEADER.size : at]).tolist()
+        self._unit, self.payments = unit, payments
+        at = _HEADER.size
+        self.clock = ShardClock()
+        if version == _FIRST:
+            self.clock.now_s = time_s
+        else:
+            self.clock = ShardClock.unpack(packed[at : at + ShardClock.SIZE])
+            at += ShardClock.SIZE
+        self.norms, at = _numbers(packed, at, norms)
         if version == _FIRST:
             self._cries, self._raw = _read_first(array("d", packed[at:]).tolist())
             return self
-        self._raw = array("d", packed[at : at + 8 * RAW_BINS]).tolist()
-        at += 8 * RAW_BINS
+        self._raw, at = _numbers(packed, at, RAW_BINS)
         self._cries = {}
         for _ in range(detectors):
             begin = at + 1 + packed[at]
             name = packed[at + 1 : begin].decode()
-            at = begin + 8 * BINS
-            self._cries[name] = array("d", packed[begin:at]).tolist()
+            self._cries[name], at = _numbers(packed, begin, BINS)
         return self
 
-    def _advance(self, time_s: int) -> None:
-        before = self._time_s
-        if time_s <= before:
-            return
-        if not before:
-            self._time_s = time_s
-            return
-        # One event from a far future must not wipe out what is known.
-        step = min(time_s - before, _MAX_STEP_S)
-        self._time_s = before + step
-        self._unit *= exp(_DECAY * step)
-        if self._unit > _MAX_UNIT:
-            scale = 1.0 / self._unit
-            self._raw = [mass * scale for mass in self._raw]
-            self._cries = {name: [mass * scale for mass in masses] for name, masses in self._cries.items()}
-            self.payments *= scale
-            self._unit = 1.0
+
+def _pack_cries(name: str, masses: list[float]) -> bytes:
+    return bytes((len(name),)) + name.encode() + array("d", masses).tobytes()
+
+
+def _numbers(packed: bytes, at: int, count: int) -> tuple[list[float], int]:
+    end = at + 8 * count
+    return array("d", packed[at:end]).tolist(), end
 
 
 def _at_least(masses: list[float], place: float) -> float:

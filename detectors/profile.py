@@ -9,6 +9,7 @@ import struct
 from array import array
 from typing import Final
 
+from detectors.ahead import Facts, pack_facts, unpack_facts
 from detectors.entity import EntityProfile
 from detectors.moments import learn
 from detectors.rhythm_state import RHYTHM_SIZE, new_rhythm
@@ -36,7 +37,8 @@ CATEGORIES: Final = RHYTHM + RHYTHM_SIZE  # rows of key, count, mean, variance
 _ROW: Final = 4
 
 _USER = struct.Struct("<BIIIIIHIBBB")
-_VERSION: Final = 1
+_VERSION: Final = 2
+_WITHOUT_AHEAD: Final = 1
 _MAX_U32: Final = 2**32 - 1
 
 
@@ -45,6 +47,8 @@ class UserProfile:
 
     Attributes
     ----------
+    ahead
+        Payments and positions whose time is not believed yet.
     first_s, last_s
         First and last payment attempt, in seconds of event time; 0 when there was none.
     payments
@@ -60,6 +64,7 @@ class UserProfile:
     """
 
     __slots__ = (
+        "ahead",
         "early_outcomes",
         "first_s",
         "last_s",
@@ -86,6 +91,7 @@ class UserProfile:
         self.since_sca_eur_minor = 0
         self.early_outcomes = 0
         self.time_zone = ""
+        self.ahead: Facts = ()
 
     @classmethod
     def new(cls) -> "UserProfile":
@@ -194,7 +200,7 @@ class UserProfile:
         return b"".join(
             (
                 _USER.pack(
-                    _VERSION,
+                    _VERSION if self.ahead else _WITHOUT_AHEAD,
                     self.first_s,
                     self.last_s,
                     self.position_s,
@@ -210,6 +216,7 @@ class UserProfile:
                 self.seen.tobytes(),
                 self.norms.tobytes(),
                 self.velocity.pack(),
+                pack_facts(self.ahead),
             )
         )
 
@@ -230,12 +237,13 @@ class UserProfile:
             seen,
             norms,
         ) = _USER.unpack_from(packed)
-        check_version("user profile", version, _VERSION)
+        check_version("user profile", version, _WITHOUT_AHEAD, _VERSION)
         at = _USER.size + zone
         self.time_zone = packed[_USER.size : at].decode()
         end = at + 4 * seen
         self.seen = array("I", packed[at:end])
         at, end = end, end + 4 * norms
         self.norms = array("f", packed[at:end])
-        self.velocity, _ = Velocity.unpack(packed, end)
+        self.velocity, end = Velocity.unpack(packed, end)
+        self.ahead = unpack_facts(packed[end:])
         return self

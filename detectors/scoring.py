@@ -178,10 +178,11 @@ class Scorer:
         context = assessment.context if assessment is not None else None
         if context is None:
             context = self.measure(payment, subjects)
-        observe_payment(context, subjects)
+        subjects.population.see(context.time_s)
         if assessment is not None:
             surprises = zip(SURPRISES, assessment.features[_FIRST_SURPRISE:], strict=True)
-            subjects.population.observe(context.time_s, surprises, assessment.raw_score)
+            subjects.population.observe(surprises, assessment.raw_score)
+        observe_payment(context, subjects)
 
     def learn(
         self,
@@ -199,9 +200,9 @@ class Scorer:
             context = self.measure(payment, subjects)
         learn_payment(context, subjects, features, self._memories)
 
-    def locate(self, location: Location, user: UserProfile) -> None:
+    def locate(self, location: Location, user: UserProfile, population: Population) -> None:
         """Take a position fix as the last known position, if it can be trusted and is not older."""
-        learn_location(location, user, self.params.max_accuracy_m)
+        learn_location(location, user, population.clock, self.params.max_accuracy_m)
 
 
 def _by_weight(pair: tuple[Evidence, float]) -> tuple[float, str]:

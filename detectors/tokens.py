@@ -19,7 +19,8 @@ def token(kind: int, value: str) -> int:
     return crc32(value.encode(), kind)
 
 
-def check_version(what: str, version: int, known: int) -> None:
+def check_version(what: str, version: int, *known: int) -> None:
     """Refuse state that another version of the code wrote."""
-    if version != known:
-        raise ValueError(f"{what}: schema version {version} is unknown; allowed: {known}")
+    if version not in known:
+        allowed = ", ".join(map(str, known))
+        raise ValueError(f"{what}: schema version {version} is unknown; allowed: {allowed}")

@@ -116,7 +116,7 @@ class PaymentStage:
         """Take note of where a user's device is."""
         key = keys.user(location.tenant, location.user_id)
         user = self._state.find(key, UserProfile) or UserProfile()
-        self.scorer.locate(location, user)
+        self.scorer.locate(location, user, self._population)
         self._state.put(key, user)
 
     def release(self, tenant: str, transaction_id: str) -> bool:

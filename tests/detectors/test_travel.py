@@ -49,7 +49,7 @@ def test_nearby_shop_in_the_same_second_is_silent() -> None:
 def a_world_located(location: Location) -> World:
     world = World()
     world.pay(a_full_payment(event_time=START - timedelta(days=2)))
-    world.scorer.locate(location, world.users["u-1"])
+    world.scorer.locate(location, world.users["u-1"], world.population)
     return world
 
 
