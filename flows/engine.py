@@ -1,8 +1,8 @@
 """The engine of one shard: the flow on its own supervised thread, behind the port of the gRPC edge."""
 
+import sqlite3
 import threading
 import time
-from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,12 +27,13 @@ from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import MODEL_VERSION, ModelParams
 from flows import keys
+from flows.answer_journal import log_answers, open_journal
 from flows.dataflow import run_flow
 from flows.intake import Intake, IntakeParams, Mode
-from flows.live_feed import LiveFeed, effective_decision, known_decision
+from flows.live_feed import LiveFeed
 from flows.log import NewRecord, event_key
 from flows.metrics import Metrics
-from flows.pending import FallbackEntry
+from flows.on_record import effective_decision, explain, known_decision, payment_event_id
 from flows.policy_file import parse_policy
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
@@ -44,6 +45,7 @@ CHECKPOINT_EVERY_S: Final = 1.0
 CHECKPOINT_AFTER: Final = 1_000
 """Transactions; a thousand fill about half of the reserved write-ahead log."""
 PUBLISH_TIMEOUT_S: Final = 10.0
+START_PATIENCE_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
 
@@ -92,11 +94,13 @@ class Engine:
         self._now = now
         self._before_batch = before_batch
         self._shard = SqliteShard(params.path)
+        self._journal = open_journal(self._shard)
         self._readers = threading.local()
         self._decider = _decider(params.policy_text)
-        self._intake = Intake(self._fall_back, self._find_known, self._arrival_us, params.intake)
+        self._intake = Intake(
+            self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
+        )
         self._feed: LiveFeed | None = None
-        self._running = threading.Event()
         self._stopping = threading.Event()
         self._threads = [
             threading.Thread(target=self._supervise, name="shard-flow"),
@@ -109,11 +113,18 @@ class Engine:
     # Life.
 
     def start(self) -> None:
-        """Activate the policy and start the flow; returns once the flow's thread runs."""
+        """Activate the policy and start the flow; returns when it has caught up with the log.
+
+        Whoever asks again for an old payment finds its answer then. A flow that dies, or takes long, is not
+        waited for: health tells of it.
+        """
         self._shard.reserve_log()
         self._activate(self._params.policy_text)
         for thread in self._threads:
             thread.start()
+        patient_until = self._intake.clock() + START_PATIENCE_S
+        while self._intake.mode is Mode.CATCHING_UP and self._intake.clock() < patient_until:
+            self._stopping.wait(0.001)
 
     def stop(self) -> None:
         """Finish what waits, commit it, and end the flow."""
@@ -123,15 +134,17 @@ class Engine:
         for thread in self._threads:
             thread.join()
         self._intake.fail_waiting(Mode.DOWN)
-        self._record_answers()
+        self._log_answers()
         self._shard.checkpoint()
         self._shard.close()
 
-    def _record_answers(self) -> None:
+    def _log_answers(self) -> None:
         """Log the fallback answers that the flow, when it was down, did not come to."""
-        while entries := self._intake.take(0.0):
-            answers = [entry.record for entry in entries if isinstance(entry, FallbackEntry)]
-            self._shard.append(answers)
+        try:
+            log_answers(self._journal, self._shard)
+        except sqlite3.Error as error:
+            _log.error("answers_not_logged", kept="in the answer journal", reason=str(error))
+        self._journal.close()
 
     def __enter__(self) -> "Engine":
         self.start()
@@ -174,7 +187,7 @@ class Engine:
 
     def find_decision(self, tenant: str, transaction_id: str) -> Decision:
         """See :meth:`alerting.engine.RiskEngine.find_decision`."""
-        key = event_key(_payment_id(tenant, transaction_id))
+        key = event_key(payment_event_id(tenant, transaction_id))
         decision = self._intake.remembered(key) or effective_decision(self._reader(), tenant, transaction_id)
         if decision is None:
             raise UnknownTransactionError(transaction_id)
@@ -187,7 +200,7 @@ class Engine:
     def explain(self, tenant: str, transaction_id: str) -> Explanation:
         """See :meth:`alerting.engine.RiskEngine.explain`."""
         reader = self._reader()
-        known = self._intake.remembered(event_key(_payment_id(tenant, transaction_id)))
+        known = self._intake.remembered(event_key(payment_event_id(tenant, transaction_id)))
         patience = 100 if known is not None else 0
         while True:
             try:
@@ -251,7 +264,7 @@ class Engine:
         gauge("log_position", "Position of the last log record.", lambda: self._shard.end)
         gauge("payments_waiting", "Payments that wait for the flow.", lambda: self._intake.waiting)
         gauge("fallback_share", "Fallback answers of the last minute (0..1).", self._intake.rate.share)
-        gauge("flow_restarts", "Times that the flow was started again.", lambda: self.restarts)
+        self.metrics.counter("flow_restarts", "Times that the flow was started again.", lambda: self.restarts)
         gauge("write_ahead_log_bytes", "Size of the write-ahead log.", self._shard.wal_bytes)
 
     # What the intake asks for.
@@ -260,7 +273,12 @@ class Engine:
         return self._decider.fallback(payment, cause)
 
     def _find_known(self, record: NewRecord, payment: Payment) -> Decision | None:
-        return known_decision(self._reader(), record, payment)
+        try:
+            return known_decision(self._reader(), record, payment)
+        except sqlite3.Error as error:
+            # A file that can't be read is one more reason for the fallback to speak.
+            _log.error("record_not_read", event_id=payment.event_id, reason=str(error))
+            return None
 
     def _arrival_us(self) -> int:
         return time.time_ns() // 1_000
@@ -270,34 +288,6 @@ class Engine:
         if reader is None:
             reader = self._readers.shard = self._shard.reader()
         return reader
-
-
-def explain(shard: SqliteShard, tenant: str, transaction_id: str) -> Explanation:
-    """What a decision rests on, read from a shard; raises UnknownTransactionError."""
-    payment_at = shard.find(_payment_id(tenant, transaction_id))
-    decision = effective_decision(shard, tenant, transaction_id)
-    if payment_at is None or decision is None:
-        raise UnknownTransactionError(transaction_id)
-    event = shard.read(payment_at - 1, 1)[0].event
-    payment = event if isinstance(event, Payment) else getattr(event, "payment")  # noqa: B009
-    row = shard.ledger_row(payment_at)
-    values = array("f", row.features if row is not None else b"")
-    outcomes = []
-    for position in shard.outcome_positions(event_key(_payment_id(tenant, transaction_id))):
-        outcome = shard.read(position - 1, 1)[0].event
-        if isinstance(outcome, Outcome):
-            outcomes.append(outcome)
-    return Explanation(
-        payment=payment,
-        decision=decision,
-        features=tuple(zip(NAMES, values, strict=False)),
-        outcomes=tuple(outcomes),
-        quarantined=shard.load(keys.quarantine(tenant, transaction_id)) is not None,
-    )
-
-
-def _payment_id(tenant: str, transaction_id: str) -> str:
-    return f"{Payment.kind}/{tenant}/{transaction_id}"
 
 
 def _decider(policy_text: str) -> Decider:

@@ -6,7 +6,7 @@ from typing import Any
 from alerting.engine import Explanation
 from alerting.wording import reason_line
 from flows.codec import encode_event, plain_decision
-from flows.engine import explain
+from flows.on_record import explain
 from flows.sqlite_shard import SHARD_FILE, ShardFileError, SqliteShard
 
 

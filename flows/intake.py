@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 
-from alerting.decision import Decision, FallbackAnswered, FallbackCause
+from alerting.decision import Decision, FallbackCause
 from alerting.engine import EngineUnavailableError, PayloadConflictError, Receipt
 from detectors.events import Payment
+from flows.answer_journal import AnswerJournal
 from flows.codec import Event
 from flows.fallback_rate import FallbackRate
 from flows.log import NewRecord
+from flows.pacing import Pacing
 from flows.pending import Entry, FallbackEntry, Known, Publication, Submission, Twin
 
 Clock = Callable[[], float]
@@ -71,6 +73,8 @@ class Intake:
         :class:`PayloadConflictError` when the payload differs.
     arrival_us
         The edge's clock in Unix microseconds, for the log record only.
+    journal
+        Where the fallback's answers are noted before they go out.
     """
 
     def __init__(
@@ -78,23 +82,25 @@ class Intake:
         fallback: Callable[[Payment, FallbackCause], Decision],
         find_known: Callable[[NewRecord, Payment], Decision | None],
         arrival_us: Callable[[], int],
+        journal: AnswerJournal,
         params: IntakeParams | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self.params = params or IntakeParams()
         self.clock = clock
         self.rate = FallbackRate(clock)
+        self.pacing = Pacing()
         self.mode = Mode.CATCHING_UP
         self._fallback = fallback
         self._find_known = find_known
         self._arrival_us = arrival_us
+        self._journal = journal
         self._lock = threading.Lock()
         self._queue: SimpleQueue[Entry] = SimpleQueue()
         self._open: dict[bytes, Submission] = {}  # by event key: unanswered, or answered but not on record
         self._remembered: OrderedDict[bytes, tuple[bytes, Decision]] = OrderedDict()
-        self._waiting = 0
+        self.waiting = 0  # payments that the flow has not taken yet
         self._unlogged = 0
-        self._payment_s = 0.0
 
     # For the threads that serve requests.
 
@@ -114,31 +120,17 @@ class Intake:
             submission = Submission(self, payment, record, due)
             cause = self._cause_to_refuse(deadline_s)
             self._open[record.event_key] = submission
-            self._waiting += cause is None
+            self.waiting += cause is None
         if cause is None:
             self._queue.put(submission)
-        else:
-            self._answer_at_once(submission, cause)
-        return submission
-
-    def _answer_at_once(self, submission: Submission, cause: FallbackCause) -> None:
-        """Refuse to queue: the answer on record if there is one, the fallback's otherwise."""
+            return submission
         try:
-            known = self._find_known(submission.record, submission.payment)
-            if known is None:
-                self.fall_back(submission, cause)
-                return
-        except PayloadConflictError:
-            self.refuse(submission)
-            raise
+            self.fall_back(submission, cause)
         except BaseException:
             with self._lock:
-                self._open.pop(submission.record.event_key, None)
+                self._open.pop(record.event_key, None)
             raise
-        with self._lock:
-            submission.decision = known
-            self._forget(submission, known)
-        submission.wake()
+        return submission
 
     def offer(self, event: Event) -> Publication:
         """See :meth:`alerting.engine.RiskEngine.offer`."""
@@ -153,33 +145,44 @@ class Intake:
         return self.offer(event).wait(timeout_s)
 
     def fall_back(self, submission: Submission, cause: FallbackCause) -> Decision:
-        """Answer with the fallback unless the engine has answered meanwhile."""
-        if cause is FallbackCause.DEADLINE and self.mode is Mode.CATCHING_UP:
-            cause = FallbackCause.STALE_STATE
-        decision = self._fallback(submission.payment, cause)
-        with self._lock:
-            if submission.decision is not None:
-                return submission.decision
-            if self._unlogged >= self.params.max_unlogged:
-                raise EngineUnavailableError("too many answers wait for their place in the log")
-            submission.decision = decision
-            self._unlogged += 1
-            self._open[submission.record.event_key] = submission
-            logged = submission.taken
-            if not logged:
-                submission.taken = True
-        self.rate.count(fallback=True)
-        answered = FallbackAnswered(
-            submission.payment, decision.action, cause, decision.policy_version, payment_logged=logged
-        )
-        self._queue.put(FallbackEntry(NewRecord.of(answered, submission.record.arrival_us), submission))
+        """Answer without the flow, unless it was quicker: as is on record, else by the fallback."""
+        decision = self._on_record(submission)
+        if decision is None:
+            if cause is FallbackCause.DEADLINE and self.mode is Mode.CATCHING_UP:
+                cause = FallbackCause.STALE_STATE
+            decision = self._fallback(submission.payment, cause)
+            with self._lock:
+                if submission.decision is not None:
+                    return submission.decision
+                self._note(submission, decision, cause)
+                submission.decision, submission.taken = decision, True
+                self._open[submission.record.event_key] = submission
+            self.rate.count(fallback=True)
         submission.wake()
         return decision
 
-    @property
-    def waiting(self) -> int:
-        """How many payments wait for the flow."""
-        return self._waiting
+    def _on_record(self, submission: Submission) -> Decision | None:
+        """A repeat that the flow has no time for still gets the answer that was given before."""
+        try:
+            known = self._find_known(submission.record, submission.payment)
+        except PayloadConflictError:
+            self.refuse(submission)
+            raise
+        with self._lock:
+            if known is None or submission.decision is not None:
+                return submission.decision
+            submission.decision, submission.taken = known, True
+            self._forget(submission, known)
+        return known
+
+    def _note(self, submission: Submission, decision: Decision, cause: FallbackCause) -> None:
+        """Put the fallback's answer on its way into the log, safe from a kill of the process from now on."""
+        record = submission.answered(decision, cause, payment_logged=submission.taken)
+        page = self._journal.write(record) if self._unlogged < self.params.max_unlogged else None
+        if page is None:
+            raise EngineUnavailableError("too many answers wait for their place in the log")
+        self._unlogged += 1
+        self._queue.put(FallbackEntry(record, submission, page))
 
     def remembered(self, event_key: bytes) -> Decision | None:
         """A decision that the ledger may not have yet."""
@@ -194,7 +197,7 @@ class Intake:
         if self.mode is Mode.DOWN:
             return FallbackCause.FAULT
         # To wait in vain would only make the next one late as well.
-        if self._waiting >= self.params.max_waiting or self._waiting * self._payment_s > deadline_s:
+        if self.waiting >= self.params.max_waiting or self.pacing.needed_s(self.waiting) > deadline_s:
             return FallbackCause.OVERLOAD
         return None
 
@@ -204,7 +207,7 @@ class Intake:
         """The next entries in order of arrival, without payments that were answered while they waited."""
         entries: list[Entry] = []
         queue = self._queue
-        payments = self._batch_limit()
+        payments = self.pacing.fitting(self.params.max_batch_s, self.params.max_batch)
         try:
             entries.append(queue.get(timeout=timeout_s))
             while len(entries) < self.params.max_batch:
@@ -216,25 +219,12 @@ class Intake:
             pass
         return self._claim(entries) if entries else entries
 
-    def _batch_limit(self) -> int:
-        if self._payment_s <= 0.0:
-            return self.params.max_batch
-        return max(1, min(self.params.max_batch, int(self.params.max_batch_s / self._payment_s)))
-
-    def worked(self, payments: int, seconds: float) -> None:
-        """Note how long the flow took over a batch.
-
-        The estimate follows a lasting change within some twenty batches; one stall hardly moves it.
-        """
-        sample = min(seconds / payments, 4.0 * self._payment_s + 0.0005)
-        self._payment_s += 0.1 * (sample - self._payment_s)
-
     def _claim(self, entries: list[Entry]) -> list[Entry]:
         claimed: list[Entry] = []
         with self._lock:
             for entry in entries:
                 if isinstance(entry, Submission):
-                    self._waiting -= 1
+                    self.waiting -= 1
                     if entry.taken:
                         continue
                     entry.taken = True
@@ -257,16 +247,10 @@ class Intake:
             submission.taken = answered is not None
             if answered is None or answered.fallback_cause is None:
                 return
+            # The fallback was given in the belief that the payment is in the log: this record stands in.
+            stand_in = submission.answered(answered, answered.fallback_cause, payment_logged=False)
             self._unlogged += 1
-        # The fallback was given in the belief that the payment is in the log: this record stands in for it.
-        stand_in = FallbackAnswered(
-            submission.payment,
-            answered.action,
-            answered.fallback_cause,
-            answered.policy_version,
-            payment_logged=False,
-        )
-        self._queue.put(FallbackEntry(NewRecord.of(stand_in, submission.record.arrival_us), submission))
+            self._queue.put(FallbackEntry(stand_in, submission, self._journal.write(stand_in)))
 
     def answer(self, submission: Submission, decision: Decision) -> None:
         """Give the engine's decision, unless the fallback was quicker."""
@@ -289,6 +273,8 @@ class Intake:
         """A fallback answer has its place in the log."""
         with self._lock:
             self._unlogged -= 1
+            if entry.page is not None:
+                self._journal.drop(entry.page)
             if entry.submission.decision is not None:
                 self._forget(entry.submission, entry.submission.decision)
 

@@ -5,17 +5,17 @@ that the task has finished since, in one transaction. One thread, one flush to d
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from alerting.decision import Decision, fallback_event_id
-from alerting.engine import PayloadConflictError, Receipt
-from detectors.events import Payment
-from flows.codec import decode_decision
+from alerting.engine import Receipt
+from flows.answer_journal import answer_record
 from flows.intake import Intake, Mode
-from flows.log import Appended, LogRecord, NewRecord
+from flows.log import Appended, LogRecord
 from flows.metrics import Metrics
+from flows.on_record import effective_decision
 from flows.outputs import Decided, Output, TaskFault
 from flows.pending import Entry, FallbackEntry, Publication, Submission
 from flows.sqlite_shard import SqliteShard
@@ -82,7 +82,9 @@ class LiveFeed:
         """See :meth:`flows.dataflow.Feed.next_batch`."""
         if self._read < self._catch_up_to:
             return self._re_read()
-        self._intake.mode = Mode.RUNNING
+        if self._intake.mode is not Mode.RUNNING:
+            self._commit()  # so that whoever asks for an old payment finds its answer
+            self._intake.mode = Mode.RUNNING
         self._task.settle()
         entries = self._intake.take(IDLE_COMMIT_S)
         if not entries:
@@ -147,7 +149,7 @@ class LiveFeed:
         if isinstance(entry, Publication):
             entry.settle(Receipt(place.position, duplicate=True), conflict=place.conflict)
         elif isinstance(entry, FallbackEntry):
-            self._intake.recorded(entry)
+            self._settle_answer(entry)
         elif place.conflict:
             self._intake.refuse(entry)
         else:
@@ -158,13 +160,21 @@ class LiveFeed:
             if known is not None:
                 self._intake.answer(entry, known)
 
+    def _settle_answer(self, entry: FallbackEntry) -> None:
+        """A fallback answer whose id the log has; where that is its payment, the answer goes beside it."""
+        record = answer_record(entry.record, self._shard)
+        if record is None or record.event_key == entry.record.event_key:
+            self._intake.recorded(entry)
+        else:
+            self._intake.give_back([replace(entry, record=record)])
+
     # The effects.
 
     def take(self, outputs: Sequence[Output]) -> None:
         """See :meth:`flows.dataflow.Effects.take`."""
         payments, begun = self._batch
         if payments:
-            self._intake.worked(payments, self._intake.clock() - begun)
+            self._intake.pacing.worked(payments, self._intake.clock() - begun)
             self._batch = (0, 0.0)
         for output in outputs:
             if isinstance(output, Decided):
@@ -175,22 +185,3 @@ class LiveFeed:
             elif isinstance(output, TaskFault):
                 self._metrics.faulted()
                 _log.error("record_failed", position=output.position, reason=output.reason)
-
-
-def effective_decision(shard: SqliteShard, tenant: str, transaction_id: str) -> Decision | None:
-    """The decision on record for a transaction: the fallback's where one was given."""
-    position = shard.find(fallback_event_id(tenant, transaction_id))
-    if position is None:
-        position = shard.find(f"{Payment.kind}/{tenant}/{transaction_id}")
-    row = None if position is None else shard.ledger_row(position)
-    return None if row is None else decode_decision(row.decision)
-
-
-def known_decision(shard: SqliteShard, record: NewRecord, payment: Payment) -> Decision | None:
-    """The decision on record for a payment; raises PayloadConflictError where its content differs."""
-    place = shard.lookup(record.event_key)
-    if place is None:
-        return None
-    if place[1] != record.digest:
-        raise PayloadConflictError(payment.transaction_id)
-    return effective_decision(shard, payment.tenant, payment.transaction_id)

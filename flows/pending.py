@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from alerting.decision import Decision, FallbackCause
+from alerting.decision import Decision, FallbackAnswered, FallbackCause
 from alerting.engine import EngineUnavailableError, PayloadConflictError, Receipt
 from detectors.events import Payment
 from flows.log import NewRecord
@@ -57,6 +57,13 @@ class Submission:
     def wait_until(self, due: float) -> None:
         """Block until there is an answer, or until ``due`` on the intake's clock."""
         self._news.wait(due - self._desk.clock())
+
+    def answered(self, decision: Decision, cause: FallbackCause, *, payment_logged: bool) -> NewRecord:
+        """The record of a fallback answer to this payment."""
+        event = FallbackAnswered(
+            self.payment, decision.action, cause, decision.policy_version, payment_logged
+        )
+        return NewRecord.of(event, self.record.arrival_us)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
@@ -140,10 +147,11 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class FallbackEntry:
-    """A fallback answer on its way into the log."""
+    """A fallback answer on its way into the log; ``page`` is where the answer journal has it."""
 
     record: NewRecord
     submission: Submission
+    page: int | None
 
 
 Entry = Submission | Publication | FallbackEntry
