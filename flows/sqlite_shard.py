@@ -197,7 +197,8 @@ class SqliteShard:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # on a full disk SQLite itself has rolled back
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 

@@ -59,6 +59,17 @@ def test_a_failed_transaction_leaves_the_log_as_it_was(tmp_path: Path) -> None:
     shard.close()
 
 
+def test_a_full_disk_is_named_and_leaves_the_log_as_it_was(tmp_path: Path) -> None:
+    shard = SqliteShard(tmp_path / "shard.db")
+    shard._db.execute("PRAGMA max_page_count = 1").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        shard.append([record(str(number)) for number in range(1_000)])
+    assert shard.end == 0
+    shard._db.execute("PRAGMA max_page_count = 100000").fetchall()
+    assert [place.position for place in shard.append([record("a")])] == [1]
+    shard.close()
+
+
 def test_a_reader_sees_what_was_committed(tmp_path: Path) -> None:
     shard = SqliteShard(tmp_path / "shard.db")
     reader = shard.reader()
