@@ -7,6 +7,7 @@ of another type is refused. Whatever can't be used comes back as a :class:`BadRe
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, get_args
 
@@ -23,6 +24,7 @@ from detectors.events import (
     Tick,
     Trade,
 )
+from flows.refusals import Problems, all_problems
 
 Event = (
     Payment
@@ -41,7 +43,8 @@ Event = (
 MAX_RECORD_BYTES: Final = 262_144
 """More than any event that can be made: 48,000 characters of policy text take up to four bytes each."""
 
-_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {t.kind: TypeAdapter(t) for t in get_args(Event)}
+_TYPES: Final[dict[str, type]] = {t.kind: t for t in get_args(Event)}
+_ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {kind: TypeAdapter(t) for kind, t in _TYPES.items()}
 _DECISION: Final = TypeAdapter(Decision)
 # The adapters' own serializers and validators: the methods around them cost as much as a small event.
 _EVENT_TO_JSON: Final = {kind: adapter.serializer.to_json for kind, adapter in _ADAPTERS.items()}
@@ -76,7 +79,8 @@ def decode_event(raw: bytes, origin: str) -> Event | BadRecord:
             return BadRecord(f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_ADAPTERS)}", origin, raw)
         event: Event = validate(members)
     except ValidationError as error:
-        return BadRecord(_explain(error), origin, raw)
+        problems = all_problems(_TYPES[kind], members, _problems(error), partial(_check, kind))
+        return BadRecord("; ".join(problems), origin, raw)
     except (ValueError, RecursionError) as error:
         return BadRecord(f"not a JSON object: {error}", origin, raw)
     return event
@@ -117,11 +121,22 @@ def _split_kind(raw: bytes) -> tuple[str, bytes]:
     return kind_member, json.dumps(members).encode()
 
 
-def _explain(error: ValidationError) -> str:
+def _check(kind: str, members: bytes) -> Problems:
+    try:
+        _EVENT_OF_JSON[kind](members)
+    except ValidationError as error:
+        return _problems(error)
+    return {}
+
+
+def _problems(error: ValidationError) -> Problems:
     # Inputs are left out on purpose: a refused value may be a card number.
-    problems = []
+    found: Problems = {}
     for problem in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{where}: {message}" if where else message)
-    return "; ".join(problems)
+        where, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "value_error":
+            # An event's own check says which field it means.
+            name, _, message = message.partition(": ")
+            where = (*where, name)
+        found.setdefault(where, message)
+    return found

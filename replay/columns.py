@@ -19,6 +19,7 @@ JSON. Reading is strict: a row whose values its dataclass refuses comes back as 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -31,6 +32,9 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 import pyarrow as pa  # pyarrow ships no types
 import pyarrow.compute as pc  # pyarrow ships no types
 
+from detectors.stand_ins import mended, stand_in
+
+_Refused = dict[int, dict[str, str]]  # by row: what is wrong with each bad field
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 _PLAIN: Final[dict[type, pa.DataType]] = {
     str: pa.string(),
@@ -43,9 +47,14 @@ _PLAIN: Final[dict[type, pa.DataType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a row gives no value."""
+    """Why a row gives no value: a text for each bad field."""
 
-    reason: str
+    reasons: tuple[str, ...]
+
+    @property
+    def reason(self) -> str:
+        """All in one line."""
+        return "; ".join(self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,39 +141,63 @@ def decode_rows(record: type, arrays: dict[str, pa.Array], length: int) -> list[
 
     ``arrays`` holds an array per known field; a missing one counts as all null.
     """
-    refused: dict[int, str] = {}
+    refused: _Refused = {}
     columns = [
         _decode_column(column, arrays.get(column.name), length, refused) for column in columns_of(record)
     ]
     rows: list[Any] = []
     for index, values in enumerate(zip(*columns, strict=True)):
         if refused and index in refused:
-            rows.append(Refusal(refused[index]))
+            rows.append(_refusal(record, values, refused[index]))
             continue
         try:
             rows.append(record(*values))
-        except ValueError as error:
-            rows.append(Refusal(str(error)))
+        except ValueError:
+            rows.append(_refusal(record, values, {}))
     return rows
 
 
-def _decode_column(column: _Column, array: pa.Array | None, length: int, refused: dict[int, str]) -> Any:
+def _refusal(record: type, row: tuple[Any, ...], known: dict[str, str]) -> Refusal:
+    """Everything that is wrong with a row, of which the fields ``known`` could not even be read."""
+    problems = dict(known)
+    values = dict(zip((column.name for column in columns_of(record)), row, strict=True))
+
+    def note(name: str, message: str) -> None:
+        problems.setdefault(name, f"{name}: {message}" if message else name)
+
+    # A field that nothing can stand for hides what else is wrong.
+    with suppress(KeyError):
+        for name in known:
+            values[name] = stand_in(record, name, values)
+        try:
+            record(**values)
+        except ValueError as error:
+            mended(record, values, error, note)
+    return Refusal(tuple(problems.values()))
+
+
+def _refuse(refused: _Refused, index: int, name: str, reason: str) -> None:
+    """Note why a field of a row can't be used; the first reason of a field counts."""
+    refused.setdefault(index, {}).setdefault(name, reason)
+
+
+def _decode_column(column: _Column, array: pa.Array | None, length: int, refused: _Refused) -> Any:
     missing = f"{column.name}: is missing"
     if array is None or array.null_count == length:
         if not column.may_be_null:
             for index in range(length):
-                refused.setdefault(index, missing)
+                _refuse(refused, index, column.name, missing)
         return repeat(column.if_null, length)
     values = _decode(column.of, column.name, array, refused)
     if array.null_count and not (column.optional and column.if_null is None):
         for index in pc.indices_nonzero(array.is_null()).to_pylist():
             values[index] = column.if_null
             if not column.may_be_null:
-                refused.setdefault(index, missing)
+                _refuse(refused, index, column.name, missing)
     return values
 
 
-def _decode(of: Any, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+def _decode(of: Any, name: str, array: pa.Array, refused: _Refused) -> list[Any]:
     if get_origin(of) is tuple:
         return _decode_tuples(get_args(of)[0], name, array, refused)
     if _is_record(of):
@@ -178,7 +211,7 @@ def _decode(of: Any, name: str, array: pa.Array, refused: dict[int, str]) -> lis
     return array.to_pylist()  # type: ignore[no-any-return]
 
 
-def _decode_texts(name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+def _decode_texts(name: str, array: pa.Array, refused: _Refused) -> list[Any]:
     try:
         return array.to_pylist()  # type: ignore[no-any-return]
     except UnicodeDecodeError:
@@ -187,12 +220,12 @@ def _decode_texts(name: str, array: pa.Array, refused: dict[int, str]) -> list[A
             try:
                 texts.append(None if raw is None else raw.decode())
             except UnicodeDecodeError:
-                refused.setdefault(index, f"{name}: is not UTF-8 text")
+                _refuse(refused, index, name, f"{name}: is not UTF-8 text")
                 texts.append("")
         return texts
 
 
-def _decode_members(of: type[Enum], name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+def _decode_members(of: type[Enum], name: str, array: pa.Array, refused: _Refused) -> list[Any]:
     members: dict[str | None, Enum | None] = {member.value: member for member in of}
     members[None] = None
     texts = _decode_texts(name, array, refused)
@@ -202,11 +235,11 @@ def _decode_members(of: type[Enum], name: str, array: pa.Array, refused: dict[in
         for index, text in enumerate(texts):
             if text not in members:
                 allowed = ", ".join(member.value for member in of)
-                refused.setdefault(index, f"{name}: {text[:32]!r} is unknown; allowed: {allowed}")
+                _refuse(refused, index, name, f"{name}: {text[:32]!r} is unknown; allowed: {allowed}")
         return [members.get(text) for text in texts]
 
 
-def _decode_times(name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+def _decode_times(name: str, array: pa.Array, refused: _Refused) -> list[Any]:
     ticks = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     naive = ticks.view("datetime64[us]").tolist()
     try:
@@ -220,32 +253,32 @@ def _decode_times(name: str, array: pa.Array, refused: dict[int, str]) -> list[A
     return times
 
 
-def _decode_times_singly(name: str, naive: list[Any], refused: dict[int, str]) -> list[Any]:
+def _decode_times_singly(name: str, naive: list[Any], refused: _Refused) -> list[Any]:
     times: list[Any] = []
     for index, time in enumerate(naive):
         if isinstance(time, datetime):
             times.append(time.replace(tzinfo=UTC))
         else:
-            refused.setdefault(index, f"{name}: is out of range; allowed: 1990 up to 2099")
+            _refuse(refused, index, name, f"{name}: is out of range; allowed: 1990 up to 2099")
             times.append(None)
     return times
 
 
-def _decode_structs(of: type, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
+def _decode_structs(of: type, name: str, array: pa.Array, refused: _Refused) -> list[Any]:
     present = array.is_valid()
     kept = array.filter(present)
     inner = decode_rows(of, dict(zip(kept.type.names, kept.flatten(), strict=True)), len(kept))
     values: list[Any] = [None] * len(array)
     for index, value in zip(pc.indices_nonzero(present).to_pylist(), inner, strict=True):
         if isinstance(value, Refusal):
-            refused.setdefault(index, f"{name}.{value.reason}")
+            _refuse(refused, index, name, "; ".join(f"{name}.{reason}" for reason in value.reasons))
         else:
             values[index] = value
     return values
 
 
-def _decode_tuples(of: Any, name: str, array: pa.Array, refused: dict[int, str]) -> list[Any]:
-    flat_refused: dict[int, str] = {}
+def _decode_tuples(of: Any, name: str, array: pa.Array, refused: _Refused) -> list[Any]:
+    flat_refused: _Refused = {}
     flat = _decode(of, name, array.flatten(), flat_refused)
     lengths = pc.list_value_length(array).to_pylist()
     values: list[Any] = []
@@ -254,9 +287,9 @@ def _decode_tuples(of: Any, name: str, array: pa.Array, refused: dict[int, str])
         end = start + (length or 0)
         values.append(None if length is None else tuple(flat[start:end]))
         if None in flat[start:end]:
-            flat_refused.setdefault(start, f"{name}: holds an empty value")
+            _refuse(flat_refused, start, name, f"{name}: holds an empty value")
         for place in range(start, end) if flat_refused else ():
             if place in flat_refused:
-                refused.setdefault(index, flat_refused[place])
+                _refuse(refused, index, name, flat_refused[place][name])
         start = end
     return values

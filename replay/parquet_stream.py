@@ -112,7 +112,7 @@ def _decode_batch(batch: pa.RecordBatch, name: str, first_row: int) -> list[Even
         if array.null_count < batch.num_rows
     }
     kinds = arrays.pop("kind", pa.nulls(batch.num_rows, pa.string()))
-    decoded: list[Any] = [Refusal(f"kind: missing; allowed: {', '.join(_KINDS)}")] * batch.num_rows
+    decoded: list[Any] = [Refusal((f"kind: missing; allowed: {', '.join(_KINDS)}",))] * batch.num_rows
     for kind in kinds.unique().drop_null().to_pylist():
         wanted = pc.equal(kinds, kind).fill_null(False)
         places = np.flatnonzero(wanted.to_numpy(zero_copy_only=False))
@@ -130,13 +130,14 @@ def _decode_batch(batch: pa.RecordBatch, name: str, first_row: int) -> list[Even
 def _decode_kind(kind: str, arrays: dict[str, pa.Array], count: int) -> list[Any]:
     event = _KINDS.get(kind)
     if event is None:
-        return [Refusal(f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_KINDS)}")] * count
+        return [Refusal((f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_KINDS)}",))] * count
     rows = decode_rows(event, arrays, count)
     known = {column.name for column in columns_of(event)}
     for name, array in arrays.items():
         if name not in known and array.null_count < count:
             for index in pc.indices_nonzero(array.is_valid()).to_pylist():
-                rows[index] = Refusal(f"{name}: a {kind} has no such field")
+                before = rows[index].reasons if isinstance(rows[index], Refusal) else ()
+                rows[index] = Refusal((*before, f"{name}: a {kind} has no such field"))
     return rows
 
 

@@ -6,16 +6,12 @@ exactly once.
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from datetime import datetime
-from enum import EnumType
 from typing import Any, Final, TypeVar
 
 from alerting.rpc.errors import InvalidRequestError, Violation
-from detectors.checks import EARLIEST
-from detectors.events import OutcomeKind, PaymentType, ThreeDSStatus
 from detectors.pan import contains_pan
-from geo import Position
+from detectors.stand_ins import mended, stand_in
 
 T = TypeVar("T")
 
@@ -31,14 +27,6 @@ UNUSABLE: Final = Unusable()
 
 _MAX_SAID: Final = 100
 """Errors travel in the call's trailers, which have room for 8 kB."""
-_PLAIN: Final[dict[object, object]] = {
-    str: "x",
-    int: 1,
-    float: 1.0,
-    bool: False,
-    datetime: EARLIEST,
-    Position: Position(0.0, 0.0),
-}
 
 
 class Intake:
@@ -66,40 +54,17 @@ class Intake:
         if self.violations:
             for name, value in values.items():
                 if value is UNUSABLE:
-                    values[name] = _stand_in(kind, name, values)
+                    values[name] = stand_in(kind, name, values)
         try:
             return kind(**values)
         except ValueError as error:
             return self._repair(kind, path, values, error)
 
     def _repair(self, kind: Callable[..., T], path: str, values: dict[str, Any], error: ValueError) -> T:
-        for _ in values:
-            name, _, message = str(error).partition(": ")
+        def note(name: str, message: str) -> None:
             self.refuse(path, name, _without_card_number(message, values[name]))
-            values[name] = _stand_in(kind, name, values)
-            try:
-                return kind(**values)
-            except ValueError as next_error:
-                error = next_error
-        raise error
 
-
-def _stand_in(kind: Callable[..., object], name: str, values: dict[str, Any]) -> object:
-    match name:
-        case "currency":
-            return "EUR"
-        case "payment_type":
-            return PaymentType.ACCOUNT_VERIFICATION  # allows every amount that any type allows
-        case "outcome_kind":
-            return OutcomeKind.ANALYST if values["three_ds_status"] is None else OutcomeKind.STEP_UP
-        case "three_ds_status":
-            return ThreeDSStatus.Y if values["outcome_kind"] is OutcomeKind.STEP_UP else None
-    field = next(f for f in fields(kind) if f.name == name)  # type: ignore[arg-type]  # kind is a dataclass
-    if field.default is not MISSING:
-        return field.default
-    if isinstance(field.type, EnumType):
-        return next(iter(field.type.__members__.values()))
-    return _PLAIN[field.type]
+        return mended(kind, values, error, note)
 
 
 def _without_card_number(message: str, value: object) -> str:
