@@ -34,8 +34,9 @@ class Conditions:
     mcc
         Category codes (``"5411"``) and inclusive ranges (``"3000-3299"``).
     min_amount, max_amount
-        Inclusive band in major units of the policy's base currency. A payment in a currency without a
-        reference rate fits no band.
+        Inclusive band in major units of the policy's base currency. Whether a payment in a currency without
+        a reference rate fits can't be told; then thresholds, limits and fallback take the strictest of what
+        may hold.
     """
 
     __pydantic_config__: ClassVar = STRICT
@@ -62,8 +63,13 @@ class Conditions:
                 )
         _check_band(self.min_amount, self.max_amount)
 
-    def matcher(self, amounts: ReferenceAmounts) -> Matcher:
-        """A function that says whether a payment fits."""
+    @property
+    def has_band(self) -> bool:
+        """Whether the amount is among the conditions."""
+        return self.min_amount is not None or self.max_amount is not None
+
+    def matcher(self, amounts: ReferenceAmounts, unknown: bool = False) -> Matcher:
+        """A function that says whether a payment fits; ``unknown``: what it says of an unknown amount."""
         tests = [
             _field_test(name, values)
             for name in ("tenant", "channel", "merchant_country", "payment_type")
@@ -71,8 +77,8 @@ class Conditions:
         ]
         if self.mcc is not None:
             tests.append(_mcc_test(self.mcc))
-        if self.min_amount is not None or self.max_amount is not None:
-            tests.append(_band_test(self.min_amount, self.max_amount, amounts))
+        if self.has_band:
+            tests.append(_band_test(self.min_amount, self.max_amount, amounts, unknown))
         return _all_of(tests)
 
 
@@ -106,12 +112,12 @@ def _mcc_test(codes: tuple[str, ...]) -> Matcher:
     return test
 
 
-def _band_test(low: float | None, high: float | None, amounts: ReferenceAmounts) -> Matcher:
+def _band_test(low: float | None, high: float | None, amounts: ReferenceAmounts, unknown: bool) -> Matcher:
     floor = 0.0 if low is None else low
     ceiling = float("inf") if high is None else high
 
     def test(payment: Payment) -> bool:
         amount = amounts.in_base(payment)
-        return amount is not None and floor <= amount <= ceiling
+        return unknown if amount is None else floor <= amount <= ceiling
 
     return test

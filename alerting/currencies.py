@@ -38,8 +38,8 @@ class ReferenceAmounts:
     >>> from datetime import UTC, datetime
     >>> amounts = ReferenceAmounts(Currencies("EUR", {"USD": 0.9}))
     >>> payment = Payment("t", "u", 1_000, "USD", datetime(2026, 1, 1, tzinfo=UTC), "m")
-    >>> amounts.in_base(payment), amounts.in_euro_minor(payment)
-    (9.0, 900)
+    >>> amounts.in_base(payment), amounts.in_euro_minor(payment), amounts.knows(payment)
+    (9.0, 900, True)
     """
 
     __slots__ = ("_base", "_euro_minor")
@@ -54,6 +54,10 @@ class ReferenceAmounts:
             if euro is None
             else {code: (rate / euro * 100, 10 ** MINOR_DIGITS[code]) for code, rate in rates.items()}
         )
+
+    def knows(self, payment: Payment) -> bool:
+        """Whether there is a rate for the payment's currency."""
+        return payment.currency in self._base
 
     def in_base(self, payment: Payment) -> float | None:
         """The amount in major units of the base; ``None`` if the currency has no rate."""

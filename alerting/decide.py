@@ -7,6 +7,9 @@ What hits is weighed in this order:
 2. An allow list sets the score aside, and only the score: it never undoes a deny list, a rule or a limit.
 3. The score's thresholds, of the first segment that fits. They can make the action stricter, never milder.
 
+Without a reference rate for its currency a payment's amount is compared with nothing: no detector looks at
+it, nothing is learned from it, a reason says so, and where an amount band decides, the strictest holds.
+
 Refunds and account verifications move no money away from the payer: only deny lists and rules concern them.
 """
 
@@ -19,7 +22,7 @@ from alerting.fallback import FallbackTable
 from alerting.limits import LimitChecks
 from alerting.lists import ListIndex
 from alerting.policy import Policy
-from alerting.reasons import MAX_REASONS, Hit, evidence_reasons, policy_reason
+from alerting.reasons import MAX_REASONS, Hit, evidence_reasons, no_rate_reason, policy_reason
 from alerting.rules import RuleSet
 from alerting.stepup import ScaCounters, StepUpAdvisor
 from alerting.thresholds import SegmentedThresholds, Thresholds
@@ -90,6 +93,8 @@ class Decider:
         for hit in hits:
             action = strictest(action, hit.action)
         reasons = _reasons(action, hits, assessment, thresholds)
+        if not self._amounts.knows(payment) and payment.payment_type not in _UNSCORED:
+            reasons = (*reasons[: MAX_REASONS - 1], no_rate_reason(payment))
         if reasons:
             advice = self._advisor.of_action(payment, action)
         else:

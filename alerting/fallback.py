@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from alerting.checks import check_stricter
+from alerting.checks import check_stricter, strictest
 from alerting.conditions import ANY, Conditions
 from alerting.currencies import ReferenceAmounts
 from alerting.decision import Action, FallbackCause
@@ -46,22 +46,27 @@ class FallbackMatrix:
 class FallbackTable:
     """The matrix, ready to be asked."""
 
-    __slots__ = ("_default", "_rows")
+    __slots__ = ("_amounts", "_default", "_rows")
 
     def __init__(self, matrix: FallbackMatrix, amounts: ReferenceAmounts) -> None:
+        self._amounts = amounts
         self._default = matrix.default
         self._rows = tuple(
             (
                 frozenset(FallbackCause if row.cause is None else row.cause),
-                row.when.matcher(amounts),
+                row.when.matcher(amounts, unknown=True),
+                row.when.has_band,
                 row.action,
             )
             for row in matrix.rows
         )
 
     def action(self, payment: Payment, cause: FallbackCause) -> Action:
-        """The declared answer."""
-        for causes, fits, action in self._rows:
-            if cause in causes and fits(payment):
-                return action
-        return self._default
+        """The declared answer; the strictest that may be meant where the amount has no reference rate."""
+        sofar, is_known = Action.APPROVE, self._amounts.knows(payment)
+        for causes, may_fit, has_band, action in self._rows:
+            if cause in causes and may_fit(payment):
+                sofar = strictest(sofar, action)
+                if is_known or not has_band:
+                    return sofar
+        return strictest(sofar, self._default)

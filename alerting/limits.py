@@ -47,7 +47,9 @@ class LimitChecks:
 
     def __init__(self, limits: tuple[Limit, ...], names: tuple[str, ...], amounts: ReferenceAmounts) -> None:
         ordered = sorted(limits, key=lambda limit: -STRICTNESS[limit.action])
-        self._limits = tuple((names.index(one.feature), one, one.when.matcher(amounts)) for one in ordered)
+        self._limits = tuple(
+            (names.index(one.feature), one, one.when.matcher(amounts, unknown=True)) for one in ordered
+        )
 
     def hits(self, payment: Payment, features: tuple[float, ...]) -> list[Hit]:
         """The limits that this payment breaks."""

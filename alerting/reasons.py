@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from alerting.decision import Action, Reason
 from detectors.assessment import Assessment, Family
+from detectors.events import Payment
+from detectors.money import major_units
 from detectors.reasons import REASONS
 
 MAX_REASONS = 5
@@ -35,6 +37,7 @@ POLICY_REASONS: dict[str, PolicyReasonSpec] = {
         PolicyReasonSpec("RULE_PAYEE", Family.HIGH_RISK_PAYEE, "Rule on the payee matched"),
         PolicyReasonSpec("VELOCITY_LIMIT", Family.ABNORMAL_SPENDING, "Velocity limit passed"),
         PolicyReasonSpec("SCORE", Family.ABNORMAL_SPENDING, "Unusual as a whole"),
+        PolicyReasonSpec("NO_RATE", Family.ABNORMAL_SPENDING, "Amount not judged, no rate for its currency"),
     )
 }
 """Every code that a policy can give as a reason."""
@@ -58,6 +61,12 @@ def policy_reason(code: str, subject: str, value: float = 1.0, usual_high: float
     """A reason of the policy's own. It weighs 1: it decides by itself, whatever the score."""
     family = POLICY_REASONS[code].family
     return Reason(code, family, value, None, usual_high, "", subject, 1.0)
+
+
+def no_rate_reason(payment: Payment) -> Reason:
+    """Says that nothing was concluded from the amount, which is shown in its own currency."""
+    amount = major_units(payment.amount_minor, payment.currency)
+    return Reason("NO_RATE", POLICY_REASONS["NO_RATE"].family, amount, None, None, payment.currency, "", 0.0)
 
 
 def evidence_reasons(assessment: Assessment, limit: int) -> tuple[Reason, ...]:

@@ -5,8 +5,10 @@ The language is a part of the one that the ``rule-engine`` library speaks: names
 ``null``) and brackets. The library's clock, random numbers, functions, patterns and powers are left out: a
 rule must give the same answer at every replay, and give it fast.
 
-The names are the payment's fields, ``amount`` (major units of its currency), ``score`` and the features. A
-feature of -1 is not known, so a rule on ``gap_s < 60`` also says ``gap_s >= 0``.
+The names are the payment's fields, ``amount`` (major units of its own currency), ``score`` and the features,
+among them ``amount_ref`` (major units of the base currency). A feature of -1 is not known, so a rule on
+``gap_s < 60`` also says ``gap_s >= 0``, and one on ``amount_ref < 10`` says ``amount_ref >= 0``: without a
+reference rate it is -1.
 """
 
 import re

@@ -80,17 +80,42 @@ class Segment:
 
 
 class SegmentedThresholds:
-    """The thresholds that hold for a payment: those of the first segment that fits, else the general ones."""
+    """The thresholds that hold for a payment: those of the first segment that fits, else the general ones.
 
-    __slots__ = ("_general", "_segments")
+    Without a reference rate a payment may be in any amount band: each threshold is then the lowest of those
+    that may hold.
+    """
+
+    __slots__ = ("_amounts", "_general", "_possible", "_segments")
 
     def __init__(self, general: Thresholds, segments: tuple[Segment, ...], amounts: ReferenceAmounts) -> None:
         self._general = general
+        self._amounts = amounts
         self._segments = tuple((s.when.matcher(amounts), s.thresholds(general)) for s in segments)
+        self._possible = tuple(
+            (s.when.matcher(amounts, unknown=True), s.when.has_band, s.thresholds(general)) for s in segments
+        )
 
     def of(self, payment: Payment) -> Thresholds:
         """The thresholds for this payment."""
+        if not self._amounts.knows(payment):
+            return self._strictest(payment)
         for fits, thresholds in self._segments:
             if fits(payment):
                 return thresholds
         return self._general
+
+    def _strictest(self, payment: Payment) -> Thresholds:
+        candidates = []
+        for may_fit, has_band, thresholds in self._possible:
+            if may_fit(payment):
+                candidates.append(thresholds)
+                if not has_band:
+                    break
+        else:
+            candidates.append(self._general)
+        return Thresholds(
+            min(one.step_up for one in candidates),
+            min(one.review for one in candidates),
+            min(one.decline for one in candidates),
+        )

@@ -21,9 +21,11 @@ class Context:
     time_s
         Event time in whole seconds.
     amount_ref, log_amount
-        The amount in major units of the reference currency, and its natural logarithm.
-    spends
-        Whether money leaves the user: not for refunds and account verifications.
+        The amount in major units of the reference currency, and its natural logarithm; -1 and without
+        meaning where the payment's currency has no rate.
+    comparable
+        Whether money leaves the user, not so for refunds and account verifications, and the amount can be
+        compared, not so without a rate. Only then do detectors look at amounts and norms learn them.
     counts
         Whether velocity counts the payment: not for refunds.
     hour, weekday
@@ -33,7 +35,7 @@ class Context:
         reference currency, this payment included if it counts.
     names, category_key, category_at
         32-bit names per kind of ``detectors.profile.KINDS``, 0 where not said; the key of the category, and
-        where the user's norms of it are, 0 when they are not or no money is spent.
+        where the user's norms of it are, 0 when they are not or the amount is not comparable.
     new
         Per kind of ``detectors.profile.KINDS``: True when new, False when known, None when not said.
     position
@@ -64,6 +66,7 @@ class Context:
         "category_level",
         "category_spread",
         "category_z",
+        "comparable",
         "counts",
         "currency",
         "device",
@@ -84,7 +87,6 @@ class Context:
         "population",
         "position",
         "speed_kmh",
-        "spends",
         "spread",
         "time_s",
         "travel_km",
@@ -108,7 +110,7 @@ class Context:
     amount_ref: float
     minor_ref: int
     log_amount: float
-    spends: bool
+    comparable: bool
     counts: bool
     hour: int
     weekday: int

@@ -70,7 +70,8 @@ NAMES: Final[tuple[str, ...]] = (
 )
 """The features' names, in order. Counts and sums include the payment itself; -1 means not known.
 
-Amounts are major units: ``amount`` in the payment's currency, all others in the reference currency. Of a
+Amounts are major units: ``amount`` in the payment's currency, all others in the reference currency. In a
+currency without a rate ``amount_ref`` is -1, and sums hold nothing of the payment. Of a
 card or device that the payment does not name, counts and sums are 0. A ``surprise_*`` is what the detector
 found, 0 when nothing; it is not calibrated.
 """
@@ -110,7 +111,7 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
     context.amount = major_units(payment.amount_minor, payment.currency)
     context.minor_ref = reference_minor(amount)
     context.log_amount = safe_log(amount)
-    context.spends = payment.payment_type not in NO_SPENDING
+    context.comparable = amount >= 0.0 and payment.payment_type not in NO_SPENDING
     context.counts = payment.payment_type is not PaymentType.REFUND
     time_s = context.time_s = seconds(payment.event_time)
     context.hour, context.weekday = local_hour(payment.event_time, time_s, user.time_zone or time_zone)
@@ -132,7 +133,7 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
     _measure_places(context, payment, user)
     level, spread = user_level(user, population)
     context.level, context.spread = level, spread
-    context.amount_z = (context.log_amount - level) / spread if context.spends else 0.0
+    context.amount_z = (context.log_amount - level) / spread if context.comparable else 0.0
     context.category_at, context.category_level, context.category_spread, context.category_z = (
         0,
         0.0,
@@ -140,12 +141,12 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
         0.0,
     )
     key = context.category_key = category_key(payment)
-    if key and context.spends:
+    if key and context.comparable:
         at = context.category_at = user.category(key)
         level, spread = category_level(user, at, subjects.category, population, level)
         context.category_level, context.category_spread = level, spread
         context.category_z = (context.log_amount - level) / spread
-    context.joint_score = subjects.joint.score(_joint_vector(context)) if context.spends else 0.0
+    context.joint_score = subjects.joint.score(_joint_vector(context)) if context.comparable else 0.0
     return context
 
 

@@ -31,6 +31,7 @@ _OUTLIER_Z: Final = 3.0
 
 _USED: Final = ("amount_z", "gap_s", "distance_km", "user_count_30d", "user_age_d", "joint_score")
 _read = itemgetter(*map(NAMES.index, _USED))
+_AMOUNT_REF: Final = NAMES.index("amount_ref")
 _UNKNOWN: Final = (inf, -1.0, -1.0, 0.0, 0.0, 0.0)
 """What is read of a payment that was never assessed."""
 
@@ -81,7 +82,7 @@ def learn_payment(
     user, population = subjects.user, subjects.population
     amount_z, gap_s, distance, _, _, joint = read = _read(features) if features else _UNKNOWN
     log_amount = None
-    if context.spends:
+    if context.comparable:
         log_amount = context.log_amount
         if not -_OUTLIER_Z <= amount_z <= _OUTLIER_Z:
             log_amount = _tame(log_amount, user, population)
@@ -92,7 +93,7 @@ def learn_payment(
         teach_population(context, log_amount, distance, read)
     if log_amount is not None:
         _learn_amounts(context, subjects, log_amount, memories)
-        if features and (sampled or joint <= 0.0):
+        if features and features[_AMOUNT_REF] >= 0.0 and (sampled or joint <= 0.0):
             subjects.joint.learn(joint_vector(features))
     learn_rhythm(user.norms, RHYTHM, context.hour, context.weekday, memories.rhythm)
     _learn_novelty(context.names, user, memories.novelty)

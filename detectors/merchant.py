@@ -41,7 +41,7 @@ class MerchantDetector:
 
     def score_one(self, context: Context) -> Evidence | None:
         """Evidence when the merchant rarely takes as much."""
-        if not context.spends:
+        if not context.comparable:
             return None
         own, shared = context.merchant.norms, context.population.norms
         n, worth = own[AMOUNT], self.params.worth

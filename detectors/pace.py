@@ -59,7 +59,7 @@ class PaceDetector:
         # The windows that nothing but this payment is in need no expectation.
         expected = [_expected(counts, w, rates) if counts[w] > 1.0 else 0.0 for w in _COUNTED]
         count = self._count(context, expected)
-        total = self._sum(context, expected) if context.spends else None
+        total = self._sum(context, expected) if context.comparable else None
         if count is None or total is None:
             return count or total
         return count if count.surprise >= total.surprise else total

@@ -25,13 +25,15 @@ def seconds(at: datetime) -> int:
 
 
 def reference_amount(payment: Payment, rates: Mapping[str, float]) -> float:
-    """The amount in major units of the reference currency."""
-    currency = payment.currency
-    return payment.amount_minor / _DIVISOR[currency] * rates.get(currency, 1.0)
+    """The amount in major units of the reference currency; -1 when its currency has no rate."""
+    rate = rates.get(payment.currency)
+    return -1.0 if rate is None else payment.amount_minor / _DIVISOR[payment.currency] * rate
 
 
 def reference_minor(amount: float) -> int:
-    """Hundredths of the reference currency, which velocity counts."""
+    """Hundredths of the reference currency, which velocity counts; 0 of an unknown amount."""
+    if amount < 0.0:
+        return 0
     return round(100.0 * amount) if amount < _MAX_MAJOR else MAX_AMOUNT
 
 

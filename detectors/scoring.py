@@ -73,7 +73,7 @@ class ModelParams:
     ----------
     reference_currency, rates
         The currency in which amounts are compared, and its units per major unit of each other currency;
-        a currency without a rate counts one to one.
+        amounts in a currency without a rate are compared with nothing.
     time_zone
         The local time of users who did not set one.
     report_from
@@ -125,6 +125,7 @@ class Scorer:
             JointDetector(params.joint),
         )
         self._detectors = detectors
+        self._rates = {**params.rates, params.reference_currency: 1.0}
         self._weights = tuple(float(getattr(params, detector.name).weight) for detector in detectors)
         self._memories = Memories(
             amount=params.amount.memory,
@@ -146,7 +147,7 @@ class Scorer:
     def measure(self, payment: Payment, subjects: Subjects) -> Context:
         """What the detectors see of the payment; changes nothing."""
         params = self.params
-        context = measure(payment, subjects, params.rates, params.time_zone)
+        context = measure(payment, subjects, self._rates, params.time_zone)
         context.currency = params.reference_currency
         return context
 

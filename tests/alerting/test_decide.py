@@ -29,6 +29,7 @@ from alerting.policy import (
     StepUp,
     Thresholds,
 )
+from alerting.wording import reason_line
 from detectors.assessment import Assessment, Evidence, Family
 from detectors.events import Payment, PaymentType
 
@@ -250,3 +251,19 @@ def test_an_amount_without_a_rate_uses_up_the_low_value_total() -> None:
     decider = Decider(rated, NAMES, "model-1", "features-1")
     amounts = [decider.eur_minor(replace(PAYMENT, currency=code)) for code in ("EUR", "USD", "JPY")]
     assert amounts == [5_000, 2_500, 10_000]
+
+
+@pytest.mark.parametrize("score", [3.0, 75.0])
+def test_a_reason_says_that_an_amount_without_a_rate_was_not_judged(score: float) -> None:
+    unrated = replace(PAYMENT, currency="KWD")
+    decision = decide(policy(), assessed(score, evidence=7), unrated)
+    assert len(decision.reasons) <= 5
+    reason = decision.reasons[-1]
+    assert (reason.code, reason.value, reason.unit, reason.weight) == ("NO_RATE", 5.0, "KWD", 0.0)
+    assert reason_line(reason) == "Amount not judged, no rate for its currency: 5.000 KWD"
+    assert "NO_RATE" not in {reason.code for reason in decide(policy(), assessed(score)).reasons}
+
+
+def test_money_that_does_not_leave_needs_no_rate() -> None:
+    refund = replace(PAYMENT, currency="KWD", payment_type=PaymentType.REFUND)
+    assert {reason.code for reason in decide(policy(), assessed(75.0), refund).reasons} == {"AMOUNT_HIGH"}

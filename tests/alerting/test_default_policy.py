@@ -12,6 +12,7 @@ from alerting.thresholds import NEVER
 from detectors.assessment import Assessment, Evidence
 from detectors.events import Channel, Payment, PaymentType
 from detectors.features import NAMES
+from detectors.money import MINOR_DIGITS
 from flows.policy_file import default_policy_text, parse_policy
 
 TEXT = default_policy_text()
@@ -126,6 +127,13 @@ def test_the_examples_in_comments_are_valid() -> None:
 def test_every_action_has_its_indicator_explained() -> None:
     explained = dict(re.findall(r"(0[1-6]) ([a-z ]+)", TEXT))
     assert sorted(explained) == ["01", "02", "03", "04", "05", "06"]
+
+
+def test_every_currency_that_is_traded_has_a_rate() -> None:
+    base, rates = POLICY.currencies.base, POLICY.currencies.rates
+    accounts_only = {"BOV", "CHE", "CHW", "COU", "KPW", "MXV", "USN", "UYI", "UYW", "XAD"}
+    assert set(MINOR_DIGITS) - set(rates) == accounts_only | {base}
+    assert all(1e-7 < rate < 100.0 for rate in rates.values())
 
 
 def test_the_text_is_plain_and_its_lines_are_short() -> None:

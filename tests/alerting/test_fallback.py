@@ -66,11 +66,21 @@ def test_a_row_may_be_for_one_type_of_payment() -> None:
     assert table.action(payment("bank", 500, "EUR", PaymentType.REFUND), DEADLINE) is Action.REVIEW
 
 
-def test_an_amount_without_a_reference_rate_fits_no_band() -> None:
+@pytest.mark.parametrize(
+    ("tenant", "cause", "action"),
+    [
+        ("shop", DEADLINE, Action.REVIEW),
+        ("bank", DEADLINE, Action.REVIEW),
+        ("bank", STALE, Action.DECLINE),
+        ("shop", FAULT, Action.DECLINE),
+    ],
+)
+def test_an_amount_without_a_reference_rate_gets_the_strictest_that_may_be_meant(
+    tenant: str, cause: FallbackCause, action: Action
+) -> None:
     table = FallbackTable(MATRIX, ReferenceAmounts(Currencies()))
     for amount_minor in (1, 10**9):
-        foreign = payment("shop", amount_minor, "USD", PaymentType.PURCHASE)
-        assert table.action(foreign, DEADLINE) is Action.STEP_UP
+        assert table.action(payment(tenant, amount_minor, "USD", PaymentType.PURCHASE), cause) is action
 
 
 @pytest.mark.parametrize("cause", FallbackCause)

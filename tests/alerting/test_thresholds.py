@@ -108,6 +108,28 @@ def test_the_first_segment_that_fits_is_taken() -> None:
     assert thresholds.of(replace(PAYMENT, tenant="other", amount_minor=1)) == GENERAL
 
 
+def test_without_a_reference_rate_the_strictest_of_the_possible_bands_holds() -> None:
+    segments = (
+        Segment("small", Conditions(max_amount=10.0), step_up=80.0, decline=NEVER),
+        Segment("large", Conditions(min_amount=100.0), review=75.0),
+        Segment("shop", Conditions(tenant=("shop",)), step_up=60.0, decline=95.0),
+        Segment("later", Conditions(min_amount=1.0), step_up=1.0),
+    )
+    unrated = replace(PAYMENT, currency="BRL")
+    thresholds = SegmentedThresholds(GENERAL, segments, AMOUNTS)
+    assert thresholds.of(unrated) == Thresholds(60.0, 75.0, 90.0)
+    assert thresholds.of(replace(unrated, tenant="other")) == Thresholds(1.0, 75.0, 90.0)
+    assert SegmentedThresholds(GENERAL, segments[:1], AMOUNTS).of(unrated) == GENERAL
+
+
+def test_a_limit_for_a_band_holds_for_amounts_without_a_reference_rate() -> None:
+    checks = LimitChecks(
+        (Limit("large", "sum", 1.0, Action.REVIEW, Conditions(min_amount=1e6)),), ("sum",), AMOUNTS
+    )
+    assert checks.hits(PAYMENT, (2.0,)) == []
+    assert [hit.id for hit in checks.hits(replace(PAYMENT, currency="BRL"), (2.0,))] == ["large"]
+
+
 def test_a_limit_is_hit_above_its_maximum_and_where_it_applies() -> None:
     limits = (
         Limit("mild", "count", 3.0, Action.STEP_UP),
