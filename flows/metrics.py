@@ -1,8 +1,14 @@
 """Metrics of one engine, in the Prometheus text format."""
 
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric, StateSetMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 from alerting.decision import Decision
 
@@ -10,7 +16,7 @@ _SCORE_BUCKETS = (10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95, 100)
 
 
 class Metrics:
-    """Counters of what the flow decided; gauges are asked for when somebody looks."""
+    """Counters of what the flow decided; other values are asked for when somebody looks."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -29,10 +35,27 @@ class Metrics:
         self._scores = Histogram(
             "tapwatch_score", "Scores of engine decisions.", buckets=_SCORE_BUCKETS, registry=self.registry
         )
+        build = Gauge(
+            "tapwatch_build_info", "What runs: always 1.", ["version", "python"], registry=self.registry
+        )
+        build.labels(version("tapwatch"), platform.python_version()).set(1)
 
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Export a value that ``read`` returns at each scrape."""
         Gauge(f"tapwatch_{name}", text, registry=self.registry).set_function(read)
+
+    def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """Export a count that only grows; ``read`` returns it at each scrape."""
+        self.registry.register(_Asked(lambda: CounterMetricFamily(f"tapwatch_{name}", text, value=read())))
+
+    def state(self, name: str, text: str, kind: type[StrEnum], read: Callable[[], StrEnum]) -> None:
+        """Export which of the values of ``kind`` holds: one series for each, 1 for the one that does."""
+
+        def states() -> Metric:
+            now = read()
+            return StateSetMetricFamily(f"tapwatch_{name}", text, {each.value: each is now for each in kind})
+
+        self.registry.register(_Asked(states))
 
     def decided(self, decision: Decision) -> None:
         """Count one decision."""
@@ -49,3 +72,12 @@ class Metrics:
     def text(self) -> bytes:
         """The exposition text."""
         return generate_latest(self.registry)
+
+
+class _Asked(Collector):
+    def __init__(self, ask: Callable[[], Metric]) -> None:
+        self._ask = ask
+
+    @override
+    def collect(self) -> Iterator[Metric]:
+        yield self._ask()
