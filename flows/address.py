@@ -1,5 +1,6 @@
 """Addresses to listen on: ``host:port``, with brackets around an IPv6 host."""
 
+import os
 import socket
 from dataclasses import dataclass
 from typing import Final
@@ -48,5 +49,12 @@ def listening_problem(address: Address) -> str | None:
     try:
         socket.create_server((address.host, address.port), family=address.family).close()
     except OSError as error:
-        return error.strerror or str(error)
+        return system_words(error)
     return None
+
+
+def system_words(error: OSError) -> str:
+    """What the system says went wrong, without numbers and places."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)

@@ -4,20 +4,18 @@ What a command needs is imported when it runs: the models take a second to load,
 """
 
 import json
-import logging
-import signal
-import sys
-import threading
+from collections.abc import Sequence
 from enum import IntEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 if TYPE_CHECKING:
-    from flows.serving import Serving
+    from flows.fault_injection import BeforeBatch
     from flows.settings import Settings
 
 app = typer.Typer(
@@ -26,6 +24,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done; 1 a comparison or a drill failed; 2 bad input or settings; 3 our fault.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 config_app = typer.Typer(help="Look at settings and policies.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
@@ -48,9 +47,27 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 PolicyOption = Annotated[Path | None, typer.Option("--policy", help="Policy file (TOML).")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tapwatch {version('tapwatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
 def fail(message: object, code: Exit = Exit.BAD_INPUT) -> typer.Exit:
     """Print what went wrong; raise what this returns."""
-    console.print(f"[red]error:[/red] {message}", highlight=False, markup=True)
+    # A line of its own for each problem; where it is too long, only a terminal may break it.
+    for line in str(message).splitlines():
+        console.print(f"[red]error:[/red] {escape(line)}", highlight=False, soft_wrap=not console.is_terminal)
     return typer.Exit(code)
 
 
@@ -67,16 +84,12 @@ def settings_or_exit(config: Path | None, **flags: Any) -> "Settings":
 def policy_or_exit(file: Path | None) -> str:
     """The text of a policy file, or of the shipped policy; it is checked."""
     from alerting.policy import PolicyError
-    from flows.policy_file import default_policy_text, parse_policy
+    from flows.startup_checks import read_policy
 
     try:
-        text = default_policy_text() if file is None else file.read_text(encoding="utf-8")
-        parse_policy(text)
-    except OSError as error:
-        raise fail(f"{file}: {error.strerror}") from None
+        return read_policy(file)
     except PolicyError as error:
-        raise fail(f"{file or 'default policy'}:\n{error}") from None
-    return text
+        raise fail(error) from None
 
 
 @app.command()
@@ -88,49 +101,52 @@ def serve(
     policy: PolicyOption = None,
     drill_stall: Annotated[str | None, typer.Option(hidden=True)] = None,
     drill_slow_ms: Annotated[float, typer.Option(hidden=True)] = 0.0,
+    drill_die_at: Annotated[int, typer.Option(hidden=True)] = 0,
 ) -> None:
     """Run the engine and its gRPC services until SIGTERM or Ctrl-C.
 
     The first signal drains: health turns NOT_SERVING, what is in flight is answered and committed. SIGHUP
-    reads the policy file again and puts it in force at the next log position.
+    reads the policy file again and puts it in force at the next log position. Standard output gets one line
+    of JSON with the ports, standard error the log.
+
+    Example: `tapwatch serve --data-dir data --listen 127.0.0.1:50551`
     """
-    settings = settings_or_exit(
-        config, data_dir=data_dir, listen=listen, operator_listen=operator_listen, policy_file=policy
-    )
-    _configure_logging(settings.log_format)
-    from flows.fault_injection import stalls
-    from flows.garbage import calm_garbage_collector
-    from flows.serving import Serving, ServingError
+    from flows.process_log import configure_logging
+    from flows.settings import SettingsError, load_settings, setting_as_given
 
-    stop = threading.Event()
+    flags = {
+        "data_dir": data_dir,
+        "listen": listen,
+        "operator_listen": operator_listen,
+        "policy_file": policy,
+    }
+    form = setting_as_given("log_format", config) or "console"
+    configure_logging(form)
+    from alerting.policy import PolicyError
+    from flows.serve_command import run_server
+    from flows.serving import ServingError
+
     try:
-        hook = stalls(drill_stall, drill_slow_ms) if drill_stall or drill_slow_ms else None
-        serving = Serving(settings, policy_or_exit(settings.policy_file), hook)
-        serving.start()
-    except (ServingError, OSError) as error:
-        raise fail(error) from None
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    signal.signal(signal.SIGHUP, lambda *_: _reload(serving, settings))
-    calm_garbage_collector()
-    # Others read this line to learn the port, so it goes to standard output.
-    print(json.dumps({"event": "serving", "port": serving.port, "operator_port": serving.operator_port}))
-    sys.stdout.flush()
-    stop.wait()
-    serving.stop()
+        run_server(load_settings(config, **flags), _faults(drill_stall, drill_slow_ms, drill_die_at))
+    except (SettingsError, PolicyError, ServingError) as error:
+        raise _not_started(error.problems, form) from None
 
 
-def _reload(serving: "Serving", settings: "Settings") -> None:
-    from alerting.engine import EngineUnavailableError, PayloadConflictError
+def _not_started(problems: Sequence[str], form: str) -> typer.Exit:
+    if form != "json":
+        return fail("\n".join(problems))
+    import structlog
 
-    log = structlog.get_logger(__name__)
-    try:
-        receipt = serving.engine.change_policy(policy_or_exit(settings.policy_file))
-        log.info("policy_activated", position=receipt.log_position)
-    except typer.Exit:
-        log.error("policy_refused", kept="the policy in force")
-    except (EngineUnavailableError, PayloadConflictError) as error:
-        log.error("policy_not_activated", kept="the policy in force", reason=str(error))
+    structlog.get_logger(__name__).error("not_started", problems=list(problems))
+    return typer.Exit(Exit.BAD_INPUT)
+
+
+def _faults(stall: str | None, slow_ms: float, die_at: int) -> "BeforeBatch | None":
+    if not (stall or slow_ms or die_at):
+        return None
+    from flows.fault_injection import dies_at, in_turn, stalls
+
+    return in_turn([stalls(stall, slow_ms), dies_at(die_at)])
 
 
 @app.command()
@@ -141,7 +157,10 @@ def explain(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a payment was decided as it was. Works beside a running server."""
+    """Say why a payment was decided as it was. Works beside a running server.
+
+    Example: `tapwatch explain t-1042 --data-dir data`
+    """
     from alerting.engine import UnknownTransactionError
     from flows.explaining import explanation_json, explanation_lines, read_explanation
     from flows.sqlite_shard import ShardFileError
@@ -160,31 +179,45 @@ def explain(
 
 
 @config_app.command("check")
-def config_check(config: ConfigOption = None, policy: PolicyOption = None) -> None:
-    """Check settings and policy, and print the effective settings."""
-    from flows.settings import effective
+def config_check(
+    config: ConfigOption = None, policy: PolicyOption = None, as_json: JsonOption = False
+) -> None:
+    """Check all that `serve` would check before it starts, and print the effective settings.
 
-    settings = settings_or_exit(config, policy_file=policy)
-    policy_or_exit(settings.policy_file)
-    print(json.dumps(effective(settings), indent=2, default=str))
+    Names every problem of settings, policy, TLS files and data folder at once, and exits 2. Ports are not
+    opened, so it works beside a running server. The text form is a settings file.
+
+    Example: `tapwatch config check --config tapwatch.toml --policy mine.toml`
+    """
+    from alerting.policy import PolicyError
+    from flows.settings import SettingsError, effective, load_settings, setting_as_given
+    from flows.settings_text import settings_text
+    from flows.startup_checks import read_policy, startup_problems
+
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    try:
+        settings = load_settings(config, policy_file=policy)
+        values = effective(settings)
+        problems += startup_problems(settings)
+    except SettingsError as error:
+        problems += error.problems
+    policy_file = setting_as_given("policy_file", config, policy_file=policy)
+    try:
+        read_policy(None if policy_file is None else Path(policy_file))
+    except PolicyError as error:
+        problems += error.problems
+    if as_json and problems:
+        print(json.dumps({"problems": problems}, indent=2))
+    if problems:
+        raise fail("\n".join(problems))
+    print(json.dumps(values, indent=2, default=str) if as_json else settings_text(values))
 
 
 @config_app.command("policy")
 def config_policy() -> None:
-    """Print the shipped policy, to start your own from."""
+    """Print the shipped policy, to start your own from.
+
+    Example: `tapwatch config policy > mine.toml`
+    """
     print(policy_or_exit(None), end="")
-
-
-def _configure_logging(form: str) -> None:
-    renderer: Any = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

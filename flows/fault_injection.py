@@ -1,10 +1,17 @@
-"""Stalls on purpose, for drills: what the server does when its flow stands still."""
+"""Faults on purpose, for drills: what the server does when its flow stands still or dies."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+BeforeBatch = Callable[[int], None]
+"""Called by the flow with each batch's number of payments."""
 
 
-def stalls(spec: str | None, slow_ms: float) -> Callable[[int], None]:
+class PlantedError(RuntimeError):
+    """Kills a flow, because a drill wished it."""
+
+
+def stalls(spec: str | None, slow_ms: float) -> BeforeBatch:
     """A hook for the flow that sleeps.
 
     Parameters
@@ -24,5 +31,28 @@ def stalls(spec: str | None, slow_ms: float) -> Callable[[int], None]:
         if time.monotonic() >= next_stall:
             time.sleep(length_s)
             next_stall = time.monotonic() + every_s
+
+    return before_batch
+
+
+def dies_at(payment: int) -> BeforeBatch:
+    """A hook that kills the flow once, with the batch that holds this payment (1 is the first)."""
+    left = payment
+
+    def before_batch(payments: int) -> None:
+        nonlocal left
+        before, left = left, left - payments
+        if left <= 0 < before:
+            raise PlantedError(f"planted at payment {payment}")
+
+    return before_batch
+
+
+def in_turn(hooks: Sequence[BeforeBatch]) -> BeforeBatch:
+    """All of ``hooks`` as one."""
+
+    def before_batch(payments: int) -> None:
+        for hook in hooks:
+            hook(payments)
 
     return before_batch

@@ -2,17 +2,29 @@
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
+from typing_extensions import override
+
 from alerting.engine import Health
-from flows.engine import Engine
+from flows.address import Address
 
 _READY: Final = (Health.SERVING, Health.DEGRADED)
 
 
 class OperatorServer:
-    """Serves the endpoints of one engine on a thread of its own.
+    """Serves the endpoints on a thread of its own; bound to its port from the beginning.
+
+    Parameters
+    ----------
+    address
+        Where to listen.
+    health
+        What the process says of itself now; ready is who serves.
+    metrics
+        The text of /metrics.
 
     Raises
     ------
@@ -20,10 +32,12 @@ class OperatorServer:
         When the address can't be listened on.
     """
 
-    def __init__(self, engine: Engine, host: str, port: int) -> None:
-        handler = type("Handler", (_Handler,), {"engine": engine})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+    def __init__(self, address: Address, health: Callable[[], Health], metrics: Callable[[], bytes]) -> None:
+        handler = type(
+            "Handler", (_Handler,), {"health": staticmethod(health), "metrics": staticmethod(metrics)}
+        )
+        kind = type("Server", (_Server,), {"address_family": address.family})
+        self._server: _Server = kind((address.host, address.port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="operator", daemon=True)
 
     @property
@@ -36,26 +50,37 @@ class OperatorServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop answering."""
-        self._server.shutdown()
+        """Stop answering and leave the port."""
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A prober that hangs up before its answer is not worth a line."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    engine: Engine
+    health: Callable[[], Health]
+    metrics: Callable[[], bytes]
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Answer one request."""
-        health = self.engine.health()
-        if self.path == "/livez":
+        path = self.path.partition("?")[0]
+        if path == "/livez":
             self._answer(200, "text/plain; charset=utf-8", b"alive\n")
-        elif self.path == "/readyz":
+        elif path == "/readyz":
+            health = self.health()
             body = json.dumps({"health": health}).encode() + b"\n"
             self._answer(200 if health in _READY else 503, "application/json", body)
-        elif self.path == "/metrics":
-            self._answer(200, "text/plain; version=0.0.4; charset=utf-8", self.engine.metrics.text())
+        elif path == "/metrics":
+            self._answer(200, "text/plain; version=0.0.4; charset=utf-8", self.metrics())
         else:
             self._answer(404, "text/plain; charset=utf-8", b"try /livez, /readyz or /metrics\n")
 

@@ -1,19 +1,32 @@
 """The serving process put together: engine, gRPC services, operator endpoints."""
 
+import sqlite3
+import threading
 from collections.abc import Callable
 
+from prometheus_client import disable_created_metrics
+
+from alerting.engine import Health, Receipt
+from alerting.policy import policy_version
 from alerting.rpc.callers import Callers
 from alerting.rpc.params import TlsFiles
 from alerting.rpc.server import EdgeServer, build_server
 from alerting.wording import reason_line
+from flows.address import listening_problem, parse_address, system_words
 from flows.engine import Engine, EngineParams
 from flows.operator import OperatorServer
 from flows.settings import CallerSettings, Settings, TlsSettings
+from flows.settings_words import shown
 from flows.sqlite_shard import SHARD_FILE, ShardFileError
+from flows.startup_checks import startup_problems
 
 
 class ServingError(Exception):
-    """The process can't start; the message says why."""
+    """The process can't start; ``problems`` has one line for each reason: setting, value, what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 class Serving:
@@ -22,14 +35,43 @@ class Serving:
     Raises
     ------
     ServingError
-        When the shard, the address or the certificates can't be used.
+        When the folder, an address, the shard or the certificates can't be used.
     """
 
     def __init__(
         self, settings: Settings, policy_text: str, before_batch: Callable[[int], None] | None = None
     ) -> None:
         self._settings = settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._policy_in_force = policy_version(policy_text)
+        self._answering = threading.Event()
+        self._edge: EdgeServer | None = None
+        if problems := startup_problems(settings):
+            raise ServingError(problems)
+        self._operator = self._bind_operator()
+        try:
+            self.engine = self._open_engine(policy_text, before_batch)
+        except ServingError:
+            if self._operator is not None:
+                self._operator.stop()
+            raise
+        # When a series began says nothing that its first scrape does not.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        metrics = self.engine.metrics
+        metrics.state("health", "What the process says of itself.", Health, self.health)
+
+    def _bind_operator(self) -> OperatorServer | None:
+        text = self._settings.operator_listen
+        if problem := listening_problem(parse_address(self._settings.listen)):
+            raise ServingError([_unusable("listen", self._settings.listen, problem)])
+        if text is None:
+            return None
+        try:
+            return OperatorServer(parse_address(text), self.health, lambda: self.engine.metrics.text())
+        except OSError as error:
+            raise ServingError([_unusable("operator_listen", text, system_words(error))]) from None
+
+    def _open_engine(self, policy_text: str, before_batch: Callable[[int], None] | None) -> Engine:
+        settings = self._settings
         params = EngineParams(
             path=settings.data_dir / SHARD_FILE,
             policy_text=policy_text,
@@ -38,27 +80,38 @@ class Serving:
             cached_objects=settings.engine.cached_objects,
         )
         try:
-            self.engine = Engine(params, before_batch=before_batch)
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            return Engine(params, before_batch=before_batch)
+        except OSError as error:
+            raise self._unusable_folder(system_words(error)) from None
         except ShardFileError as error:
-            raise ServingError(str(error)) from None
-        self._edge: EdgeServer | None = None
-        self._operator: OperatorServer | None = None
+            raise self._unusable_folder(str(error)) from None
+
+    def _unusable_folder(self, problem: str) -> ServingError:
+        folder = shown(self._settings.data_dir)
+        return ServingError(
+            [f"data_dir: {folder}: {problem}; allowed: a folder that this process alone can write"]
+        )
 
     def start(self) -> None:
-        """Start the engine, then open the ports."""
-        self.engine.start()
+        """Say that the process lives, start the engine, then answer calls; ready is who answers."""
+        if self._operator is not None:
+            self._operator.start()
         try:
-            self._open_ports()
-        except ServingError:
-            self.engine.stop()
-            raise
+            self.engine.start()
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable_folder(str(error)) from None
+        try:
+            self._edge = self._build_edge()
+            self._edge.start()
         except (OSError, RuntimeError, ValueError) as error:
-            self.engine.stop()
-            raise ServingError(f"{self._settings.listen}: {error}") from None
+            self.stop()
+            raise ServingError([_unusable("listen", self._settings.listen, str(error))]) from None
+        self._answering.set()
 
-    def _open_ports(self) -> None:
+    def _build_edge(self) -> EdgeServer:
         settings = self._settings
-        self._edge = build_server(
+        return build_server(
             self.engine,
             settings.listen,
             settings.edge,
@@ -67,19 +120,36 @@ class Serving:
             callers=_callers(settings.callers),
             registry=self.engine.metrics.registry,
         )
-        if settings.operator_listen is not None:
-            host, _, port = settings.operator_listen.rpartition(":")
-            self._operator = OperatorServer(self.engine, host, int(port))
-            self._operator.start()
-        self._edge.start()
 
     def stop(self) -> None:
         """Drain: refuse new calls, answer those in flight, commit, close."""
+        self._answering.clear()
         if self._edge is not None:
             self._edge.stop()
         self.engine.stop()
         if self._operator is not None:
             self._operator.stop()
+
+    def health(self) -> Health:
+        """What the process says of itself: the engine's health, once the gRPC port answers."""
+        if self._answering.is_set():
+            return self.engine.health()
+        return Health.STARTING if self._edge is None else Health.NOT_SERVING
+
+    def change_policy(self, text: str) -> Receipt | None:
+        """Put a policy in force from the next log position on; None when it is in force already.
+
+        Raises
+        ------
+        EngineUnavailableError
+            When the flow can't take it now; the policy in force stays.
+        """
+        wanted = policy_version(text)
+        if wanted == self._policy_in_force:
+            return None
+        receipt = self.engine.change_policy(text)
+        self._policy_in_force = wanted
+        return receipt
 
     @property
     def port(self) -> int:
@@ -92,14 +162,13 @@ class Serving:
         return 0 if self._operator is None else self._operator.port
 
 
+def _unusable(name: str, address: str, problem: str) -> str:
+    return f"{name}: {shown(address)}: {problem}; allowed: an address of this machine with a free port"
+
+
 def _tls(tls: TlsSettings) -> TlsFiles | None:
-    if tls.certificate is None and tls.key is None and tls.client_ca is None:
-        return None
     if tls.certificate is None or tls.key is None:
-        raise ServingError("tls: certificate and key go together; allowed: both, or no [tls] section")
-    for file in (tls.certificate, tls.key, tls.client_ca):
-        if file is not None and not file.is_file():
-            raise ServingError(f"tls: {file}: no such file")
+        return None
     return TlsFiles(tls.certificate, tls.key, tls.client_ca)
 
 

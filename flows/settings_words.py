@@ -176,6 +176,8 @@ def _nearest(name: str, known: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it can stand in a message."""
-    text = repr(str(value)) if isinstance(value, str | Path) else json.dumps(value, default=str)
+    """A value as it can stand in a message; a path stands there whole."""
+    if isinstance(value, Path):
+        return repr(str(value))
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=str)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -118,7 +118,7 @@ def test_bad_input_exits_2_and_says_what_where_and_what_is_allowed(
 def test_config_check_prints_the_effective_settings(tmp_path: Path) -> None:
     settings = tmp_path / "tapwatch.toml"
     settings.write_text("[engine]\nmax_waiting = 7\n")
-    done = tapwatch("config", "check", "--config", settings)
+    done = tapwatch("config", "check", "--config", settings, "--json")
     assert json.loads(done.output)["engine"]["max_waiting"] == 7
     settings.write_text("[engine]\nmax_wating = 7\n")
     done = tapwatch("config", "check", "--config", settings)
