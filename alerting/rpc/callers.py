@@ -1,6 +1,6 @@
 """Which callers may act for which tenants."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, TypeAlias
@@ -67,12 +67,10 @@ class Callers:
     def _by_certificate(self, context: Context) -> Tenants | None:
         if not self.by_identity:
             return None
-        shown = context.auth_context()
-        for key in _IDENTITIES:
-            for identity in shown.get(key, ()):
-                tenants = self.tenants_named(identity.decode("utf-8", "replace"))
-                if tenants is not None:
-                    return tenants
+        for identity in shown_identities(context):
+            tenants = self.tenants_named(identity)
+            if tenants is not None:
+                return tenants
         return None
 
     def _by_token(self, context: Context) -> Tenants | None:
@@ -84,6 +82,14 @@ class Callers:
                 names = self.by_token_sha256.get(digest)
                 return None if names is None else Tenants(names)
         return None
+
+
+def shown_identities(context: Context) -> Iterator[str]:
+    """What the caller's certificate says of its owner, the most exact first."""
+    shown = context.auth_context()
+    for key in _IDENTITIES:
+        for identity in shown.get(key, ()):
+            yield identity.decode("utf-8", "replace")
 
 
 def tenants_of(callers: Callers | None, context: Context) -> Tenants:

@@ -1,8 +1,7 @@
-"""What both services share: the engine, who calls, the limits, and waiting without holding up the loop."""
+"""What both services share: the engine, the limits, and waiting without holding up the loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -12,10 +11,10 @@ from google.rpc import status_pb2
 
 from alerting.decision import Decision
 from alerting.engine import Pending, PendingReceipt, Receipt, RiskEngine, UnknownTransactionError
-from alerting.rpc.callers import Callers, Context, Tenants, tenants_of
+from alerting.rpc.callers import Context
 from alerting.rpc.convert import OutcomeReport
 from alerting.rpc.due_line import DueLine
-from alerting.rpc.errors import TooManyStreamsError, UserUnknownError, status_of
+from alerting.rpc.errors import UserUnknownError, status_of
 from alerting.rpc.mailbox import Mailbox
 from alerting.rpc.params import EdgeParams
 from detectors.events import Outcome
@@ -26,33 +25,16 @@ T = TypeVar("T")
 class Calls:
     """The engine as the coroutines of one loop use it; must be made on that loop."""
 
-    def __init__(self, engine: RiskEngine, params: EdgeParams, callers: Callers | None) -> None:
+    def __init__(self, engine: RiskEngine, params: EdgeParams) -> None:
         self.engine = engine
         self.params = params
-        self._callers = callers
         self._mailbox = Mailbox()
         self._loop = asyncio.get_running_loop()
         self._ahead = timedelta(seconds=params.max_ahead_s)
-        self._open_streams = 0
 
     def latest(self) -> datetime:
         """The latest event time that is allowed now."""
         return self.engine.now() + self._ahead
-
-    def tenants(self, context: Context) -> Tenants:
-        """The tenants that the caller may act for."""
-        return tenants_of(self._callers, context)
-
-    @contextmanager
-    def stream(self) -> Iterator[None]:
-        """One of the few places for streams, while it lasts."""
-        if self._open_streams >= self.params.max_streams:
-            raise TooManyStreamsError
-        self._open_streams += 1
-        try:
-            yield
-        finally:
-            self._open_streams -= 1
 
     async def attempt(
         self, work: Awaitable[T], fatal: type[Exception] = grpc.aio.BaseError

@@ -15,6 +15,7 @@ from alerting.decision import Reason
 from alerting.engine import Health, RiskEngine
 from alerting.rpc.callers import Callers
 from alerting.rpc.calls import Calls
+from alerting.rpc.door import Door
 from alerting.rpc.ingest_service import IngestService
 from alerting.rpc.metrics import CallMetrics
 from alerting.rpc.params import EdgeParams, TlsFiles
@@ -47,8 +48,9 @@ class Edge:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(params.reader_threads, thread_name_prefix="edge-reader"))
         self._grace_s: asyncio.Future[float] = loop.create_future()
-        calls = Calls(engine, params, callers)
-        routes = Routes(CallMetrics(registry or CollectorRegistry()), params.retry_after_s)
+        calls = Calls(engine, params)
+        door = Door(params, callers, by_certificate=tls is not None and tls.client_ca is not None)
+        routes = Routes(params, door, CallMetrics(registry or CollectorRegistry()))
         routes.add(RISK_SERVICE, RiskService(calls, describe).methods())
         routes.add(INGEST_SERVICE, IngestService(calls).methods())
         routes.add_foreign(health.SERVICE_NAME, self._health)
@@ -107,10 +109,19 @@ def _options(params: EdgeParams) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", params.max_message_bytes),
         ("grpc.so_reuseport", 0),
-        # One connection alone must not be able to hold all calls that may be open.
-        ("grpc.max_concurrent_streams", max(64, params.max_calls // 4)),
-        ("grpc.keepalive_time_ms", int(params.keepalive_time_s * 1_000)),
-        ("grpc.keepalive_timeout_ms", int(params.keepalive_timeout_s * 1_000)),
+        # One connection alone must not be able to hold more than its caller's share.
+        ("grpc.max_concurrent_streams", max(64, params.max_calls_per_caller)),
+        ("grpc.server_handshake_timeout_ms", _ms(params.handshake_timeout_s)),
+        ("grpc.max_connection_idle_ms", _ms(params.max_connection_idle_s)),
+        ("grpc.max_connection_age_ms", _ms(params.max_connection_age_s)),
+        ("grpc.max_connection_age_grace_ms", _ms(params.max_connection_grace_s)),
+        ("grpc.keepalive_time_ms", _ms(params.keepalive_time_s)),
+        ("grpc.keepalive_timeout_ms", _ms(params.keepalive_timeout_s)),
         ("grpc.keepalive_permit_without_calls", 1),
-        ("grpc.http2.min_ping_interval_without_data_ms", int(params.min_ping_interval_s * 1_000)),
+        ("grpc.http2.min_ping_interval_without_data_ms", _ms(params.min_ping_interval_s)),
     ]
+
+
+def _ms(seconds: float) -> int:
+    """Whole milliseconds, at most what an option can hold."""
+    return min(int(seconds * 1_000), 2**31 - 1)

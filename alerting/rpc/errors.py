@@ -4,8 +4,11 @@
     +-- InvalidRequestError    fields that can't be used, all of them
     +-- CallerUnknownError     no certificate or token that is on the list
     +-- TenantNotAllowedError  a caller on the list, but not for this tenant
-    +-- TooManyStreamsError    the limit of open streams is reached
-    +-- StreamIdleError        the caller neither sends nor takes anything for too long
+    +-- LimitError             a limit that an operator can set
+    |   +-- TooManyCallsError    the caller has its share of calls open
+    |   +-- TooManyStreamsError  the caller has its share of streams open, or all have
+    |   +-- MessageMissingError  the message of a call did not come
+    |   +-- StreamIdleError      the caller neither sends nor takes anything for too long
     +-- UserUnknownError       an outcome without a user, before its payment
     +-- PublishStoppedError    the engine stopped taking events in the middle of a stream
 
@@ -25,6 +28,14 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from alerting.engine import EngineUnavailableError, PayloadConflictError, UnknownTransactionError
 
 DOMAIN: Final = "tapwatch"
+LIMITS: Final = (
+    "max_calls_per_caller",
+    "max_streams",
+    "max_streams_per_caller",
+    "message_timeout_s",
+    "stream_idle_s",
+)
+"""The settings that a :class:`LimitError` can name."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,15 +68,43 @@ class TenantNotAllowedError(EdgeError):
     """The caller may not act for this tenant."""
 
 
-class TooManyStreamsError(EdgeError):
+class LimitError(EdgeError):
+    """A limit of the edge is reached; ``limit`` is the name of its setting."""
+
+    def __init__(self, message: str, limit: str) -> None:
+        super().__init__(message)
+        self.limit = limit
+
+
+class TooManyCallsError(LimitError):
+    """The caller can't open another call now."""
+
+    def __init__(self) -> None:
+        super().__init__("too many calls of this caller are open; try again", "max_calls_per_caller")
+
+
+class TooManyStreamsError(LimitError):
     """No further stream can be served now."""
 
+    def __init__(self, limit: str) -> None:
+        super().__init__("too many streams are open; use fewer or try again", limit)
 
-class StreamIdleError(EdgeError):
+
+class MessageMissingError(LimitError):
+    """The message of a call did not come."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the call's message did not come in time; send it with the call", "message_timeout_s"
+        )
+
+
+class StreamIdleError(LimitError):
     """The caller let a stream wait too long; ``counts`` says what became of what it had sent."""
 
     def __init__(self, counts: Mapping[str, int] | None = None) -> None:
-        super().__init__("the stream was idle for too long; open another when there is something to send")
+        message = "the stream was idle for too long; open another when there is something to send"
+        super().__init__(message, "stream_idle_s")
         self.counts = counts or {}
 
 
@@ -101,13 +140,16 @@ def status_of(
         case TenantNotAllowedError():
             message = "the caller may not act for this tenant"
             return _status(code_pb2.PERMISSION_DENIED, "TENANT_NOT_ALLOWED", message, about)
-        case TooManyStreamsError():
-            message = "too many streams are open; use fewer or try again"
-            retry = _retry(retry_after_s)
-            return _status(code_pb2.RESOURCE_EXHAUSTED, "TOO_MANY_STREAMS", message, about, retry)
+        case TooManyCallsError() | TooManyStreamsError():
+            reason = "TOO_MANY_CALLS" if isinstance(error, TooManyCallsError) else "TOO_MANY_STREAMS"
+            limit, retry = {"limit": error.limit}, _retry(retry_after_s)
+            return _status(code_pb2.RESOURCE_EXHAUSTED, reason, str(error), limit, retry)
+        case MessageMissingError():
+            limit = {"limit": error.limit}
+            return _status(code_pb2.DEADLINE_EXCEEDED, "MESSAGE_MISSING", str(error), limit)
         case StreamIdleError():
-            counts = {name: str(count) for name, count in error.counts.items()}
-            return _status(code_pb2.DEADLINE_EXCEEDED, "STREAM_IDLE", str(error), counts)
+            known = {"limit": error.limit, **_texts(error.counts)}
+            return _status(code_pb2.DEADLINE_EXCEEDED, "STREAM_IDLE", str(error), known)
         case UserUnknownError():
             message = (
                 "no payment is known by this transaction_id; an outcome that comes first must give user_id"
@@ -120,8 +162,7 @@ def status_of(
             message = "the id was used before with other content"
             return _status(code_pb2.FAILED_PRECONDITION, "PAYLOAD_CONFLICT", message, about)
         case PublishStoppedError():
-            counts = {name: str(count) for name, count in error.counts.items()}
-            retry = _retry(retry_after_s)
+            counts, retry = _texts(error.counts), _retry(retry_after_s)
             return _status(code_pb2.UNAVAILABLE, "ENGINE_UNAVAILABLE", str(error), counts, retry)
         case EngineUnavailableError():
             message = "the engine can't take this now; try again"
@@ -131,6 +172,10 @@ def status_of(
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected %s at the edge\n%s", type(error).__name__, frames)
     return _status(code_pb2.INTERNAL, "INTERNAL", "unexpected error in the server", about)
+
+
+def _texts(counts: Mapping[str, int]) -> Mapping[str, str]:
+    return {name: str(count) for name, count in counts.items()}
 
 
 def _status(

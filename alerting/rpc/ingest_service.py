@@ -11,7 +11,7 @@ from alerting.rpc.calls import Calls, requests_of
 from alerting.rpc.convert import OutcomeReport, parse, read_event
 from alerting.rpc.errors import PublishStoppedError, StreamIdleError
 from alerting.rpc.pipeline import run_in_order
-from alerting.rpc.routes import Serve
+from alerting.rpc.serve import Serve
 from detectors.events import Tick
 from tapwatch.v1 import ingest_pb2 as pb
 
@@ -26,21 +26,19 @@ class IngestService:
         """The coroutines that serve, by the names of their methods."""
         return {"Publish": self.publish}
 
-    async def publish(self, _requests: object, context: Context) -> bytes:
+    async def publish(self, _request: bytes, context: Context, tenants: Tenants) -> bytes:
         """Append events; the reply says what became of them."""
-        with self._calls.stream():
-            tally = pb.PublishResponse()
-            start = partial(self._offer, self._calls.tenants(context))
-            count = partial(self._count, tally)
-            params = self._calls.params
-            window, idle_s = params.publish_window, params.stream_idle_s
-            try:
-                await run_in_order(requests_of(context), start, self._settle, count, window, idle_s)
-            except EngineUnavailableError as error:
-                raise PublishStoppedError(_counts(tally)) from error
-            except StreamIdleError as error:
-                raise StreamIdleError(_counts(tally)) from error
-            return tally.SerializeToString()
+        tally = pb.PublishResponse()
+        start, count = partial(self._offer, tenants), partial(self._count, tally)
+        params = self._calls.params
+        window, idle_s = params.publish_window, params.stream_idle_s
+        try:
+            await run_in_order(requests_of(context), start, self._settle, count, window, idle_s)
+        except EngineUnavailableError as error:
+            raise PublishStoppedError(_counts(tally)) from error
+        except StreamIdleError as error:
+            raise StreamIdleError(_counts(tally)) from error
+        return tally.SerializeToString()
 
     async def _offer(self, tenants: Tenants, raw: bytes) -> PendingReceipt | status_pb2.Status:
         return await self._calls.attempt(self._append(tenants, raw), fatal=EngineUnavailableError)

@@ -11,8 +11,13 @@ _LOWEST: Final = {
     "publish_window": 1,
     "reader_threads": 1,
     "max_calls": 1,
+    "max_calls_per_caller": 1,
+    "message_timeout_s": 0.001,
     "max_message_bytes": 1_024,
     "health_poll_s": 0.001,
+    "handshake_timeout_s": 0.001,
+    "max_connection_idle_s": 0.001,
+    "max_connection_age_s": 0.001,
 }
 
 
@@ -31,7 +36,11 @@ class EdgeParams:
     max_in_flight
         Payments of unary calls that may wait at a time; the next one gets the fallback at once.
     max_streams
-        Streams open at a time; the next one is refused, so that streams can't crowd out ``Decide``.
+        Streams of payments and events open at a time; the next one is refused, so that streams can't crowd
+        out ``Decide``. As many again may watch health or read the schema.
+    max_streams_per_caller
+        How many of either kind one caller may have open. A caller is the owner of its certificate where
+        callers must show one, otherwise the address that it calls from.
     stream_window
         Payments of one stream that may wait at a time; a faster sender is held back.
     stream_idle_s
@@ -45,6 +54,12 @@ class EdgeParams:
         Threads that look up stored decisions, so that files never hold up ``Decide``.
     max_calls
         Calls open at a time, of all kinds; more are refused, so that memory stays bounded.
+    max_calls_per_caller
+        How many of them one caller may have open, so that one alone can't lock out the others; one
+        connection may not have more either. Set it to ``max_calls`` where all callers come through one proxy.
+    message_timeout_s
+        How long a call of one message may keep the server waiting for it; it is then ended
+        (DEADLINE_EXCEEDED, reason MESSAGE_MISSING) after this time to twice this time.
     max_message_bytes
         Longest request; the longest valid one is about a tenth of the default.
     max_publish_errors
@@ -57,6 +72,14 @@ class EdgeParams:
         A connection silent for the first is probed and closed when it stays silent for the second.
     min_ping_interval_s
         Callers that probe more often than this are disconnected.
+    handshake_timeout_s
+        How long a new connection may take until it can carry calls.
+    max_connection_idle_s
+        A connection without calls is closed after this time.
+    max_connection_age_s, max_connection_grace_s
+        A connection this old takes no more calls, which well-behaved callers don't notice: they open another.
+        Calls under way then have the grace to end. Nothing else frees a call whose caller keeps the
+        connection alive but never reads its reply.
     reflection
         Whether the server describes its schema to tools.
 
@@ -71,12 +94,15 @@ class EdgeParams:
     max_ahead_s: float = 86_400.0
     max_in_flight: int = 256
     max_streams: int = 16
+    max_streams_per_caller: int = 4
     stream_window: int = 64
     stream_idle_s: float = 120.0
     publish_window: int = 256
     publish_timeout_s: float = 10.0
     reader_threads: int = 4
     max_calls: int = 4_096
+    max_calls_per_caller: int = 1_024
+    message_timeout_s: float = 5.0
     max_message_bytes: int = 65_536
     max_publish_errors: int = 100
     retry_after_s: float = 0.25
@@ -84,6 +110,10 @@ class EdgeParams:
     keepalive_time_s: float = 30.0
     keepalive_timeout_s: float = 10.0
     min_ping_interval_s: float = 10.0
+    handshake_timeout_s: float = 10.0
+    max_connection_idle_s: float = 900.0
+    max_connection_age_s: float = 3_600.0
+    max_connection_grace_s: float = 60.0
     reflection: bool = True
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from alerting.rpc.calls import Calls, requests_of
 from alerting.rpc.convert import DECISION, parse, read_decide, read_key, read_report, write_explanation
 from alerting.rpc.due_line import Answer, DueLine, Waiting
 from alerting.rpc.pipeline import run_in_order
-from alerting.rpc.routes import Serve
+from alerting.rpc.serve import Serve
 from tapwatch.v1 import risk_pb2 as pb
 
 
@@ -35,9 +35,8 @@ class RiskService:
             "ExplainDecision": self.explain_decision,
         }
 
-    async def decide(self, raw: bytes, context: Context) -> bytes:
+    async def decide(self, raw: bytes, context: Context, tenants: Tenants) -> bytes:
         """Answer one payment in time."""
-        tenants = self._calls.tenants(context)
         request = parse(pb.DecideRequest, raw)
         self._in_flight += 1
         try:
@@ -48,7 +47,7 @@ class RiskService:
             self._in_flight -= 1
         return pb.DecideResponse(decision=DECISION.write(decision)).SerializeToString()
 
-    async def decide_stream(self, _requests: object, context: Context) -> None:
+    async def decide_stream(self, _request: bytes, context: Context, tenants: Tenants) -> None:
         """Answer payments in the order of their requests, many of them under way at a time.
 
         The time of a payment starts when the server reads its message. While ``stream_window`` payments are
@@ -56,27 +55,25 @@ class RiskService:
         through has not started. From then on each payment is answered by its deadline, by the fallback if
         need be, also while the caller is slow to take its replies.
         """
-        with self._calls.stream():
-            line, params = self._calls.line(), self._calls.params
-            start = partial(self._start_item, context, self._calls.tenants(context), line)
-            settle = partial(self._settle_item, line)
-            deliver = partial(self._deliver_item, context, count())
-            requests, size = requests_of(context), params.stream_window
-            try:
-                await run_in_order(requests, start, settle, deliver, size, params.stream_idle_s)
-            finally:
-                line.leave()
+        line, params = self._calls.line(), self._calls.params
+        start = partial(self._start_item, context, tenants, line)
+        settle = partial(self._settle_item, line)
+        deliver = partial(self._deliver_item, context, count())
+        requests, size = requests_of(context), params.stream_window
+        try:
+            await run_in_order(requests, start, settle, deliver, size, params.stream_idle_s)
+        finally:
+            line.leave()
 
-    async def get_decision(self, raw: bytes, context: Context) -> bytes:
+    async def get_decision(self, raw: bytes, _context: Context, tenants: Tenants) -> bytes:
         """Give the decision in force."""
-        tenants, key = self._calls.tenants(context), read_key(parse(pb.GetDecisionRequest, raw))
+        key = read_key(parse(pb.GetDecisionRequest, raw))
         tenants.require(key.tenant)
         decision = await self._calls.look_up(self._calls.engine.find_decision, key.tenant, key.transaction_id)
         return pb.GetDecisionResponse(decision=DECISION.write(decision)).SerializeToString()
 
-    async def report_outcome(self, raw: bytes, context: Context) -> bytes:
+    async def report_outcome(self, raw: bytes, _context: Context, tenants: Tenants) -> bytes:
         """Keep an outcome."""
-        tenants = self._calls.tenants(context)
         report = read_report(parse(pb.ReportOutcomeRequest, raw), self._calls.latest())
         tenants.require(report.outcome.tenant)
         outcome = await self._calls.outcome_of(report)
@@ -85,9 +82,9 @@ class RiskService:
             outcome_id=outcome.outcome_id, duplicate=receipt.duplicate, log_position=receipt.log_position
         ).SerializeToString()
 
-    async def explain_decision(self, raw: bytes, context: Context) -> bytes:
+    async def explain_decision(self, raw: bytes, _context: Context, tenants: Tenants) -> bytes:
         """Tell all that is known of one decision."""
-        tenants, key = self._calls.tenants(context), read_key(parse(pb.ExplainDecisionRequest, raw))
+        key = read_key(parse(pb.ExplainDecisionRequest, raw))
         tenants.require(key.tenant)
         explanation = await self._calls.look_up(self._calls.engine.explain, key.tenant, key.transaction_id)
         texts = tuple(map(self._describe, explanation.decision.reasons))

@@ -2,11 +2,15 @@
 
 Requests and replies are raw bytes here: each service parses and serialises by itself. Every method is found
 by one lookup in one generic handler, because grpc.aio waits anew for each registered method at every call.
+
+To gRPC every method takes a stream, also those of one message, which is the same on the wire. For a method
+that does not, grpc.aio waits for the message before it asks anybody, without end and without telling who
+calls; so a few callers that never send one could hold all calls that may be open.
 """
 
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from inspect import isasyncgenfunction, iscoroutinefunction
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, Final, TypeAlias
 
@@ -18,78 +22,98 @@ from google.protobuf.message_factory import GetMessageClass
 from google.rpc import code_pb2
 from grpc_status import rpc_status
 
-from alerting.rpc.callers import Context
+from alerting.rpc.callers import EVERY_TENANT, Context, Tenants
+from alerting.rpc.door import Door, Places
 from alerting.rpc.errors import status_of
+from alerting.rpc.first_messages import FirstMessages
+from alerting.rpc.foreign import foreign
 from alerting.rpc.metrics import CallMetrics
-
-Serve: TypeAlias = Callable[[bytes, Context], Awaitable[bytes | None]]
-"""Serves a call. Streams ignore the first argument, read and write through the context."""
+from alerting.rpc.params import EdgeParams
+from alerting.rpc.serve import Serve
 
 # The published types know handlers of threads alone.
 Handler: TypeAlias = Any
+_Guarded: TypeAlias = Callable[[object, Context], Awaitable[bytes | None]]
 
-_HANDLER_OF: Final[dict[tuple[bool, bool], Callable[..., Handler]]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
+_NO_PLACE: Final = nullcontext()
 
 
 class Routes(grpc.GenericRpcHandler):
-    """The handlers of all methods, by their full names."""
+    """The handlers of all methods, by their full names; must be made on the loop that serves."""
 
-    def __init__(self, metrics: CallMetrics, retry_after_s: float) -> None:
+    def __init__(self, params: EdgeParams, door: Door, metrics: CallMetrics) -> None:
+        self._params = params
+        self._door = door
         self._metrics = metrics
-        self._retry_after_s = retry_after_s
+        self._messages = FirstMessages(params.message_timeout_s)
         self._handlers: dict[str, Handler] = {}
+        # Apart, so that those who watch health never crowd out payments, nor the other way round.
+        self._streams, self._tools = Places(params), Places(params)
+        metrics.watch(door.open_calls, streams=lambda: self._streams.open, tools=lambda: self._tools.open)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of the method that is called."""
         return self._handlers.get(handler_call_details.method)
 
     def add(self, service: str, methods: Mapping[str, Serve]) -> None:
-        """Serve every method of ``service`` by the coroutine of its name."""
+        """Serve every method of ``service`` by the coroutine of its name, for callers that are known."""
         for method in _methods_of(service):
-            self._put(method, self._guarded(method, methods[method.name]))
+            serve = methods[method.name]
+            self._put(method, self._guarded(method, serve, self._door.tenants, self._streams), None)
 
     def add_foreign(self, service: str, servicer: object) -> None:
-        """Serve what ``servicer`` implements of ``service``, with messages parsed for it."""
+        """Serve what ``servicer`` implements of ``service``, for everybody."""
         for method in _methods_of(service):
-            serve = getattr(servicer, method.name)
-            if iscoroutinefunction(serve) or isasyncgenfunction(serve):
-                read, write = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
-                self._put(method, serve, read.FromString, write.SerializeToString)
+            serve = foreign(method, servicer, self._params.stream_idle_s)
+            if serve is not None:
+                write = GetMessageClass(method.output_type).SerializeToString
+                self._put(method, self._guarded(method, serve, _anybody, self._tools), write)
 
-    def _put(
-        self, method: MethodDescriptor, serve: Callable[..., object], *codecs: Callable[..., object]
-    ) -> None:
-        make = _HANDLER_OF[method.client_streaming, method.server_streaming]
-        self._handlers[f"/{method.containing_service.full_name}/{method.name}"] = make(serve, *codecs)
+    def _put(self, method: MethodDescriptor, guarded: _Guarded, write: Callable[..., bytes] | None) -> None:
+        path = f"/{method.containing_service.full_name}/{method.name}"
+        if method.server_streaming:
+            self._handlers[path] = grpc.stream_stream_rpc_method_handler(guarded, None, write)
+        else:
+            self._handlers[path] = grpc.stream_unary_rpc_method_handler(guarded)
 
-    def _guarded(self, method: MethodDescriptor, serve: Serve) -> Serve:
-        metrics, retry_after_s, name = self._metrics, self._retry_after_s, method.name
+    def _guarded(
+        self, method: MethodDescriptor, serve: Serve, admit: Callable[[Context], Tenants], places: Places
+    ) -> _Guarded:
+        metrics, enter, read, name = self._metrics, self._door.enter, self._messages.read, method.name
+        retry_after_s = self._params.retry_after_s
+        one_message = not method.client_streaming
+        a_stream = method.client_streaming or method.server_streaming
         fine = metrics.count_of(name, "OK")
-        times = None if method.client_streaming else metrics.times_of(name)
+        times = None if a_stream else metrics.times_of(name)
 
-        async def guarded(request: bytes, context: Context) -> bytes | None:
-            begun = perf_counter()
+        async def guarded(_requests: object, context: Context) -> bytes | None:
+            begun = 0.0
             try:
-                reply = await serve(request, context)
+                caller = enter(context)
+                tenants = admit(context)
+                request = await read(context) if one_message else b""
+                begun = perf_counter()
+                with places.taken_by(caller) if a_stream else _NO_PLACE:
+                    reply = await serve(request, context, tenants)
             except (CancelledError, grpc.aio.BaseError):  # the caller or the server is gone
                 metrics.count_of(name, "CANCELLED").inc()
                 raise
             except Exception as error:  # noqa: BLE001  # the edge of the process: every error becomes a status
                 status = status_of(error, retry_after_s)
                 metrics.count_of(name, code_pb2.Code.Name(status.code)).inc()
+                metrics.count_limit(error)
                 await context.abort_with_status(rpc_status.to_status(status))
             finally:
-                if times is not None:
+                if times is not None and begun:
                     times.observe(perf_counter() - begun)
             fine.inc()
             return reply
 
         return guarded
+
+
+def _anybody(_context: Context) -> Tenants:
+    return EVERY_TENANT
 
 
 def _methods_of(service: str) -> Sequence[MethodDescriptor]:
