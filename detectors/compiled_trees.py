@@ -10,6 +10,7 @@ Learning needs the leaves only: the mass of a node is that of the leaves below i
 
 from bisect import bisect_right
 from struct import Struct
+from zlib import crc32
 
 from river.anomaly import HalfSpaceTrees
 
@@ -37,6 +38,10 @@ class CompiledTrees:
         self._counts: list[dict[int, int]] = []
         self._leaf_scores: list[dict[int, float]] = []
         self.refresh()
+
+    def fingerprint(self) -> int:
+        """A number that tells whether two models' trees split alike, whatever built them."""
+        return crc32(repr(self._features).encode())
 
     def refresh(self) -> None:
         """Take over the masses of the last full window, and begin a new one."""

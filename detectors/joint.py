@@ -2,6 +2,8 @@
 
 The trees are shared by all users of a shard. A score depends only on the masses of the last full window,
 so the state is those masses plus the vectors learned since: little to write after each payment.
+
+Errors: :class:`JointModelError`, a ``ValueError``, when stored masses belong to other trees.
 """
 
 import struct
@@ -19,6 +21,7 @@ from detectors.compiled_trees import CompiledTrees
 from detectors.context import Context
 from detectors.population import JOINT
 from detectors.tails import REPORT_FROM, high_surprise
+from detectors.tokens import check_version
 
 TREES: Final = 10
 HEIGHT: Final = 6
@@ -28,9 +31,12 @@ CHUNK: Final = 32
 SIZE: Final = 12
 """How many numbers a vector has, see ``detectors.features.joint_vector``."""
 _RIVER: Final = version("river")
-_HEADER = struct.Struct("<BBBHIHI8s")
+_HEADER = struct.Struct("<BBBHIHI8sI")
+_FIRST_HEADER = struct.Struct("<BBBHIHI8s")
+"""Of the first version, which knew its trees by the version of River alone."""
 _TAIL = struct.Struct("<I")
-_VERSION: Final = 1
+_VERSION: Final = 2
+_FIRST: Final = 1
 _MIN_SPREAD: Final = 1e-3
 
 
@@ -65,12 +71,18 @@ class JointDetector:
         return Evidence("JOINT_UNUSUAL", surprise, score, 0.0, mean + 1.645 * spread)
 
 
+class JointModelError(ValueError):
+    """The stored joint model was learned on other trees than this version builds."""
+
+
 class JointModel:
     """Half-space trees over vectors of ``size`` numbers in 0..1; scores 0 until a first full window.
 
     Stored in parts: ``"base"`` holds the masses of the last full window, ``"tail/<k>"`` the k-th 32 vectors
-    learned since, headed by the number of the window they follow. A base written under another version of
-    River, another seed or shape is not used: the model then begins anew.
+    learned since, headed by the number of the window they follow. Masses mean nothing without the trees they
+    were counted on, and River builds those from the seed. So a base names its trees: another version of River
+    that builds the same ones goes on with it, and one that builds others is refused, because a model that
+    quietly began anew would decide otherwise than the log says.
     """
 
     __slots__ = ("_compiled", "_dirty", "_epoch", "_learned", "_nodes", "_ready", "_size")
@@ -126,11 +138,17 @@ class JointModel:
 
     @classmethod
     def load(cls, get: Callable[[str], bytes | None], size: int = SIZE) -> "JointModel":
-        """The model whose parts ``get`` returns; continues exactly as if it had never stopped."""
+        """The model whose parts ``get`` returns; continues exactly as if it had never stopped.
+
+        Raises
+        ------
+        JointModelError
+            When the parts belong to other trees.
+        """
         self = cls(size)
         base = get("base")
-        if base is not None and not self._unpack_base(base):
-            return self
+        if base is not None:
+            self._unpack_base(base)
         for chunk in range(WINDOW // CHUNK):
             tail = get(f"tail/{chunk}")
             if tail is None or _TAIL.unpack_from(tail)[0] != self._epoch:
@@ -145,17 +163,33 @@ class JointModel:
         masses = array("H", [int(node.r_mass) for node in self._nodes])
         return self._header() + masses.tobytes()
 
-    def _unpack_base(self, packed: bytes) -> bool:
-        self._epoch = _HEADER.unpack_from(packed)[6]
-        if packed[: _HEADER.size] != self._header():
-            self._epoch += 1  # stored tails belong to the unusable base
-            return False
-        for node, mass in zip(self._nodes, array("H", packed[_HEADER.size :]), strict=True):
+    def _unpack_base(self, packed: bytes) -> None:
+        version, *_, self._epoch, river = _FIRST_HEADER.unpack_from(packed)
+        check_version("joint model", version, _FIRST, _VERSION)
+        own = self._header()
+        if version == _FIRST:
+            size = _FIRST_HEADER.size
+            is_alike = packed[1:size] == own[1:size]
+        else:
+            size = _HEADER.size
+            is_alike = _without_river(packed) == _without_river(own)
+        if not is_alike:
+            wrote = river.rstrip(bytes(1)).decode()
+            raise JointModelError(
+                f"joint model: stored with River {wrote}, whose trees are not those of River {_RIVER}; "
+                "allowed: the River that wrote it, or a new folder with the log replayed"
+            )
+        for node, mass in zip(self._nodes, array("H", packed[size:]), strict=True):
             node.r_mass = mass
         self._compiled.refresh()
         self._ready = True
-        return True
 
     def _header(self) -> bytes:
         river = _RIVER.encode()[:8]
-        return _HEADER.pack(_VERSION, TREES, HEIGHT, WINDOW, SEED, self._size, self._epoch, river)
+        trees = self._compiled.fingerprint()
+        return _HEADER.pack(_VERSION, TREES, HEIGHT, WINDOW, SEED, self._size, self._epoch, river, trees)
+
+
+def _without_river(header: bytes) -> tuple[int, ...]:
+    *shape, _, trees = _HEADER.unpack_from(header)
+    return (*shape, trees)

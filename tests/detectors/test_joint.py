@@ -1,12 +1,17 @@
 """The joint model and its detector."""
 
+from importlib.metadata import version
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.joint import CHUNK, SIZE, WINDOW, JointModel
+from detectors.joint import CHUNK, SIZE, WINDOW, JointModel, JointModelError
 from tests.detectors.builders import World, a_full_payment, a_stream
+
+RIVER = version("river").encode()[:6]
+HEADER_SIZE = 27  # its last four bytes name the trees
 
 
 def vectors(count: int, seed: int) -> list[tuple[float, ...]]:
@@ -71,21 +76,53 @@ def test_full_window_is_written_as_masses_only() -> None:
     assert [name for name, _ in model.dirty_parts()] == ["base"]
 
 
-def test_base_of_another_library_version_is_not_used() -> None:
+def stored_parts() -> dict[str, bytes]:
+    """A model after a full window and three vectors, stored in between."""
     model = JointModel()
     stored: dict[str, bytes] = {}
-    for x in vectors(WINDOW + 3, 7):
+    for x in vectors(WINDOW, 7):
         model.learn(x)
     stored.update(model.dirty_parts())
-    stored["base"] = stored["base"].replace(b"0.26", b"0.25")
-    again = JointModel.load(stored.get)
-    assert again.score(vectors(1, 8)[0]) == 0.0
     for x in vectors(3, 9):
-        again.learn(x)
-    stored.update(again.dirty_parts())
+        model.learn(x)
+    stored.update(model.dirty_parts())
+    assert sorted(stored) == ["base", "tail/0"]
+    return stored
+
+
+def test_another_library_version_with_the_same_trees_goes_on_with_all_that_was_learned() -> None:
+    stored = stored_parts()
+    same, other = JointModel.load(stored.get), dict(stored)
+    other["base"] = stored["base"].replace(RIVER, b"0.99.9")
+    assert other["base"] != stored["base"]
+    again = JointModel.load(other.get)
     for x in vectors(WINDOW, 10):
+        assert again.score(x) == same.score(x) > 0.0
+        same.learn(x)
         again.learn(x)
-    assert again.score(vectors(1, 8)[0]) > 0.0
+    assert again.dirty_parts() == same.dirty_parts()
+
+
+def test_masses_of_other_trees_are_refused_and_never_dropped() -> None:
+    stored = stored_parts()
+    header = stored["base"][: HEADER_SIZE - 4]
+    stored["base"] = header.replace(RIVER, b"0.99.9") + bytes(4) + stored["base"][HEADER_SIZE:]
+    with pytest.raises(JointModelError, match=r"stored with River 0\.99\.9, whose trees are not"):
+        JointModel.load(stored.get)
+
+
+def test_first_version_is_read_with_the_library_that_wrote_it_and_else_refused() -> None:
+    stored = stored_parts()
+    expected = JointModel.load(stored.get)
+    stored["base"] = b"\x01" + stored["base"][1 : HEADER_SIZE - 4] + stored["base"][HEADER_SIZE:]
+    again = JointModel.load(stored.get)
+    assert [again.score(x) for x in vectors(20, 11)] == [expected.score(x) for x in vectors(20, 11)]
+    stored["base"] = stored["base"].replace(RIVER, b"0.25.0")
+    with pytest.raises(JointModelError, match=r"stored with River 0\.25\.0"):
+        JointModel.load(stored.get)
+    stored["base"] = b"\x09" + stored["base"][1:]
+    with pytest.raises(ValueError, match="joint model: schema version 9"):
+        JointModel.load(stored.get)
 
 
 def test_what_is_not_finite_is_not_learned() -> None:
