@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
 
 import grpc
 import pytest
 
-from alerting.rpc import Callers, TlsFiles, build_server
-from replay.gateway import GatewayClient, GatewayError
+from alerting.rpc import Callers, EdgeParams, TlsFiles, build_server
+from detectors.events import Payment
+from replay.gateway import GatewayClient, GatewayError, problem_of
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment, describe
 
 pytestmark = pytest.mark.skipif(
@@ -99,6 +102,45 @@ def test_a_certificate_that_is_not_listed_is_unknown(authority: Authority) -> No
         assert _code(client) == "UNAUTHENTICATED"
 
 
+def test_a_certificate_that_is_not_listed_is_unknown_before_it_sends_a_message(authority: Authority) -> None:
+    callers = Callers(by_identity={"spiffe://bank.example/gateway": frozenset({"bank"})})
+    params = EdgeParams(message_timeout_s=3_600.0, stream_idle_s=3_600.0)
+    credentials = _client_credentials(authority, authority)
+    with (
+        _server(_files(authority, mutual=True), callers, params) as target,
+        grpc.secure_channel(target, credentials) as channel,
+    ):
+        for method in ("RiskService/Decide", "RiskService/DecideStream", "IngestService/Publish"):
+            silence: SimpleQueue[bytes | None] = SimpleQueue()
+            open_call: Any = channel.stream_stream(f"/tapwatch.v1.{method}")
+            with pytest.raises(grpc.RpcError) as caught:
+                list(open_call(iter(silence.get, None), timeout=20.0))
+            silence.put(None)
+            assert problem_of(caught.value).reason == "CALLER_UNKNOWN"
+
+
+def test_owners_of_certificates_have_shares_of_their_own_at_one_address(authority: Authority) -> None:
+    params = EdgeParams(max_streams_per_caller=1)
+    first, second = (
+        _client_credentials(authority, authority),
+        _client_credentials(authority, authority, "second"),
+    )
+    end: SimpleQueue[Payment | None] = SimpleQueue()
+    end.put(a_payment("t-1"))
+    with (
+        _server(_files(authority, mutual=True), params=params) as target,
+        GatewayClient(target, credentials=first) as client,
+        GatewayClient(target, credentials=second) as other,
+    ):
+        held = client.decide_stream(iter(end.get, None))
+        assert next(held)
+        with pytest.raises(GatewayError) as caught:
+            list(client.decide_stream([a_payment("t-2")]))
+        assert caught.value.problem.reason == "TOO_MANY_STREAMS"
+        assert len(list(other.decide_stream([a_payment("t-3")]))) == 1
+        end.put(None)
+
+
 def _code(client: GatewayClient) -> str:
     try:
         client.decide(a_payment(), timeout_s=20.0)
@@ -112,16 +154,18 @@ def _files(authority: Authority, *, mutual: bool = False) -> TlsFiles:
     return TlsFiles(certificate, key, authority.certificate if mutual else None)
 
 
-def _client_credentials(server_ca: Authority, client_ca: Authority) -> grpc.ChannelCredentials:
-    certificate, key = client_ca.issue("gateway", f"URI:{SPIFFE}")
+def _client_credentials(
+    server_ca: Authority, client_ca: Authority, name: str = "gateway"
+) -> grpc.ChannelCredentials:
+    certificate, key = client_ca.issue(name, f"URI:spiffe://shop.example/{name}")
     return grpc.ssl_channel_credentials(
         server_ca.certificate.read_bytes(), key.read_bytes(), certificate.read_bytes()
     )
 
 
 @contextmanager
-def _server(tls: TlsFiles, callers: Callers | None = None) -> Iterator[str]:
-    server = build_server(FakeEngine(), "localhost:0", describe=describe, tls=tls, callers=callers)
+def _server(tls: TlsFiles, callers: Callers | None = None, params: EdgeParams | None = None) -> Iterator[str]:
+    server = build_server(FakeEngine(), "localhost:0", params, describe=describe, tls=tls, callers=callers)
     server.start()
     try:
         yield f"localhost:{server.port}"
