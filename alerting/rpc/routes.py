@@ -82,7 +82,8 @@ class Routes(grpc.GenericRpcHandler):
         metrics, enter, read, name = self._metrics, self._door.enter, self._messages.read, method.name
         retry_after_s = self._params.retry_after_s
         one_message = not method.client_streaming
-        a_stream = method.client_streaming or method.server_streaming
+        gives_a_stream = method.server_streaming
+        a_stream = method.client_streaming or gives_a_stream
         fine = metrics.count_of(name, "OK")
         times = None if a_stream else metrics.times_of(name)
 
@@ -94,6 +95,9 @@ class Routes(grpc.GenericRpcHandler):
                 request = await read(context) if one_message else b""
                 begun = perf_counter()
                 with places.taken_by(caller) if a_stream else _NO_PLACE:
+                    if gives_a_stream:
+                        # Once and for all: a write that is given up half way would have it sent twice.
+                        await context.send_initial_metadata(())
                     reply = await serve(request, context, tenants)
             except (CancelledError, grpc.aio.BaseError):  # the caller or the server is gone
                 metrics.count_of(name, "CANCELLED").inc()

@@ -153,6 +153,8 @@ def test_a_stream_that_takes_no_replies_gives_its_place_back(serve: Serve) -> No
         assert any(frame.kind == HEADERS and frame.stream == stream for frame in connection.frames())
         with GatewayClient(f"127.0.0.1:{server.port}") as client:
             assert _id(_first_when_free(client, a_payment("t-2"))) == "t-2"
+        connection.widen(stream, 65_535)
+        assert connection.end_of(stream).kind == HEADERS
 
 
 @pytest.mark.parametrize("method", [DECIDE, DECIDE_STREAM, PUBLISH])
