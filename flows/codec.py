@@ -6,10 +6,12 @@ of another type is refused. Whatever can't be used comes back as a :class:`BadRe
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -52,6 +54,8 @@ _EVENT_OF_JSON: Final = {kind: adapter.validator.validate_json for kind, adapter
 _DECISION_TO_JSON: Final = _DECISION.serializer.to_json
 _CANONICAL_START: Final = b'{"kind":"'
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
@@ -83,7 +87,7 @@ def decode_event(raw: bytes, origin: str) -> Event | BadRecord:
         return BadRecord("; ".join(problems), origin, raw)
     except (ValueError, RecursionError) as error:
         return BadRecord(f"not a JSON object: {error}", origin, raw)
-    return event
+    return _in_utc(event)
 
 
 def event_digest(event: Event) -> bytes:
@@ -104,7 +108,38 @@ def plain_decision(decision: Decision) -> dict[str, Any]:
 
 def decode_decision(raw: bytes) -> Decision:
     """The decision that :func:`encode_decision` wrote."""
-    return _DECISION.validate_json(raw)
+    return _in_utc(_DECISION.validate_json(raw))
+
+
+def _in_utc(made: T) -> T:
+    """The same, its times in ``datetime.UTC``: pydantic's own zone class would end up in stored state.
+
+    Done in place, while nobody else has seen it: a copy would cost as much as the decoding.
+    """
+    for name, is_time in _TIMES[type(made)]:
+        value = getattr(made, name)
+        if not is_time:
+            _in_utc(value)
+        elif value is not None:
+            object.__setattr__(made, name, value.astimezone(UTC))
+    return made
+
+
+def _times_of(kind: type) -> Iterator[tuple[type, tuple[tuple[str, bool], ...]]]:
+    """A dataclass and those inside it, each with the names of its times and of what holds more of them."""
+    found = []
+    for field in fields(kind):
+        if datetime in (field.type, *get_args(field.type)):
+            found.append((field.name, True))
+        elif isinstance(field.type, type) and is_dataclass(field.type):
+            inside = dict(_times_of(field.type))
+            if any(inside.values()):
+                found.append((field.name, False))
+                yield from inside.items()
+    yield kind, tuple(found)
+
+
+_TIMES: Final = dict(pair for kind in (*_TYPES.values(), Decision) for pair in _times_of(kind))
 
 
 def _split_kind(raw: bytes) -> tuple[str, bytes]:

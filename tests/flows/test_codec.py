@@ -1,25 +1,63 @@
 """Events and decisions as bytes."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from alerting.decision import PolicyActivated
-from detectors.events import Location, Payment, Preferences
-from flows.codec import MAX_RECORD_BYTES, BadRecord, decode_event, encode_event, event_digest
+from alerting.decision import (
+    Action,
+    ChallengeIndicator,
+    Decision,
+    Exemption,
+    FallbackAnswered,
+    FallbackCause,
+    PolicyActivated,
+    StepUpAdvice,
+)
+from detectors.events import Location, Outcome, OutcomeKind, Payment, Preferences, Verdict
+from flows.codec import (
+    MAX_RECORD_BYTES,
+    BadRecord,
+    decode_decision,
+    decode_event,
+    encode_decision,
+    encode_event,
+    event_digest,
+)
 from geo import Position
 
-PAYMENT = Payment(
-    "t-1", "u-1", 100, "EUR", datetime(2026, 3, 1, 12, tzinfo=UTC), "m-1", payer_position=Position(50.0, 4.0)
-)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PAYMENT = Payment("t-1", "u-1", 100, "EUR", NOON, "m-1", payer_position=Position(50.0, 4.0))
 
 
 def test_an_event_comes_back_as_it_was() -> None:
     assert decode_event(encode_event(PAYMENT), "test") == PAYMENT
+
+
+def test_decoded_times_are_in_the_one_zone_of_the_house() -> None:
+    answered = FallbackAnswered(PAYMENT, Action.STEP_UP, FallbackCause.DEADLINE, "p", payment_logged=True)
+    outcome = Outcome(
+        "o-1", "t-1", "u-1", OutcomeKind.ANALYST, Verdict.FRAUD, NOON, reported_time=NOON + timedelta(1)
+    )
+    for event in (PAYMENT, Location("u-1", Position(50.0, 4.0), NOON), outcome, answered):
+        decoded = decode_event(encode_event(event), "test")
+        assert decoded == event
+        assert not isinstance(decoded, BadRecord)
+        assert decoded.event_time.tzinfo is UTC
+        if isinstance(decoded, Outcome):
+            assert decoded.reported_time is not None
+            assert decoded.reported_time.tzinfo is UTC
+    advice = StepUpAdvice(ChallengeIndicator.CHALLENGE_WANTED, Exemption.NONE, None, NOON)
+    decision = Decision("d", "t", "s", "u", NOON, Action.STEP_UP, 0.0, 0.0, (), (), advice, "m", "p", "f", 0)
+    decoded_decision = decode_decision(encode_decision(decision))
+    assert decoded_decision == decision
+    assert decoded_decision.event_time.tzinfo is UTC
+    assert decoded_decision.step_up.expires_at is not None
+    assert decoded_decision.step_up.expires_at.tzinfo is UTC
 
 
 def test_the_kind_may_stand_anywhere() -> None:
