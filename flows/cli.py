@@ -65,10 +65,17 @@ def _common(
 
 def fail(message: object, code: Exit = Exit.BAD_INPUT) -> typer.Exit:
     """Print what went wrong; raise what this returns."""
-    # A line of its own for each problem; where it is too long, only a terminal may break it.
-    for line in str(message).splitlines():
-        console.print(f"[red]error:[/red] {escape(line)}", highlight=False, soft_wrap=not console.is_terminal)
+    # Where a line is too long, only a terminal may break it.
+    text = f"[red]error:[/red] {escape(str(message))}"
+    console.print(text, highlight=False, soft_wrap=not console.is_terminal)
     return typer.Exit(code)
+
+
+def fail_each(problems: Sequence[str]) -> typer.Exit:
+    """Print everything that is wrong with the input; raise what this returns."""
+    for problem in problems:
+        fail(problem)
+    return typer.Exit(Exit.BAD_INPUT)
 
 
 def settings_or_exit(config: Path | None, **flags: Any) -> "Settings":
@@ -78,7 +85,7 @@ def settings_or_exit(config: Path | None, **flags: Any) -> "Settings":
     try:
         return load_settings(config, **flags)
     except SettingsError as error:
-        raise fail(error) from None
+        raise fail_each(error.problems) from None
 
 
 def policy_or_exit(file: Path | None) -> str:
@@ -89,7 +96,7 @@ def policy_or_exit(file: Path | None) -> str:
     try:
         return read_policy(file)
     except PolicyError as error:
-        raise fail(error) from None
+        raise fail_each(error.problems) from None
 
 
 @app.command()
@@ -134,7 +141,7 @@ def serve(
 
 def _not_started(problems: Sequence[str], form: str) -> typer.Exit:
     if form != "json":
-        return fail("\n".join(problems))
+        return fail_each(problems)
     import structlog
 
     structlog.get_logger(__name__).error("not_started", problems=list(problems))
@@ -210,7 +217,7 @@ def config_check(
     if as_json and problems:
         print(json.dumps({"problems": problems}, indent=2))
     if problems:
-        raise fail("\n".join(problems))
+        raise fail_each(problems)
     print(json.dumps(values, indent=2, default=str) if as_json else settings_text(values))
 
 

@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -12,8 +13,10 @@ import typer
 from rich.console import Console
 
 from detectors.events import Payment
-from flows.cli import Exit, JsonOption, app, console
+from flows.cli import Exit, JsonOption, app, console, fail
 from flows.codec import BadRecord, Event
+from replay.errors import ReplayError
+from replay.server_process import ServerStartError
 
 RatesOption = Annotated[str, typer.Option(help="Requests per second, separated by commas.")]
 
@@ -59,10 +62,12 @@ def bench_inline(
     """Latency of Decide: a real server, an open-loop client, all detectors, simulated payments.
 
     Latency counts from the moment a request was due, so waiting behind a stall is part of it.
+
+    Example: `tapwatch bench inline --rates 500,1000 --seconds 10`
     """
     from replay.bench.inline import Row, measure_inline, payments_needed
 
-    steps = [float(rate) for rate in rates.split(",")]
+    steps = _rates(rates)
     payments = _simulated_payments(payments_needed(steps, seconds, warm_up))
 
     def show(row: Row) -> None:
@@ -71,7 +76,8 @@ def bench_inline(
 
     if not as_json:
         print(_BENCH_HEAD)
-    rows = measure_inline(payments, steps, seconds, warm_up, show)
+    with _errors():
+        rows = measure_inline(payments, steps, seconds, warm_up, show)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], indent=2))
 
@@ -81,22 +87,30 @@ def bench_overhead(
     stream: Annotated[Path | None, typer.Option(help="A stream; simulated payments without.")] = None,
     payments: Annotated[int, typer.Option(min=100, help="How many payments.")] = 50_000,
     rounds: Annotated[int, typer.Option(min=1, help="Pairs of runs; the median counts.")] = 3,
+    as_json: JsonOption = False,
 ) -> None:
-    """What log, dataflow and store cost over a bare loop of the same shard task."""
+    """What log, dataflow and store cost over a bare loop of the same shard task.
+
+    Example: `tapwatch bench overhead --payments 20000`
+    """
     from flows.garbage import calm_garbage_collector
     from replay.bench.overhead import measure_overhead
 
     events = _events(stream, payments)
     calm_garbage_collector()
-    print(json.dumps(measure_overhead(events, rounds).as_dict(), indent=2))
+    _print(measure_overhead(events, rounds).as_dict(), as_json)
 
 
 @bench_app.command("size")
 def bench_size(
     users: Annotated[int, typer.Option(min=1, help="How many users.")] = 1_000_000,
     payments_per_user: Annotated[int, typer.Option(min=1, help="Payments of each, on average.")] = 3,
+    as_json: JsonOption = False,
 ) -> None:
-    """Bytes per user on disk, memory, and the time from start to first decision of a filled shard."""
+    """Bytes per user on disk, memory, and the time from start to first decision of a filled shard.
+
+    Example: `tapwatch bench size --users 10000`
+    """
     from flows.garbage import calm_garbage_collector
     from replay.bench.size import measure_size
 
@@ -108,11 +122,9 @@ def bench_size(
             if done % 204_800 == 0:
                 console.print(f"{done:,} of {total:,} payments")
 
-        print(
-            json.dumps(
-                measure_size(users, payments_per_user, Path(folder) / "data", show).as_dict(), indent=2
-            )
-        )
+        with _errors():
+            size = measure_size(users, payments_per_user, Path(folder) / "data", show)
+    _print(size.as_dict(), as_json)
 
 
 @app.command()
@@ -128,9 +140,13 @@ def drill(
 ) -> None:
     """Put a promise to the test on a real server; exits 1 when it does not hold.
 
-    equality: replay at three batch sizes, live, and live under kill -9 give one digest.
-    crash: callers that repeat requests while the server is killed; one ledger row and one answer each.
-    deadline: a stalled and an overloaded flow; every request answered in time, by the fallback if need be.
+    - equality: replay at three batch sizes, live, and live under kill -9 give one digest.
+
+    - crash: callers that repeat requests while the server is killed; one ledger row and one answer each.
+
+    - deadline: a stalled and an overloaded flow; every request answered in time, by the fallback if need be.
+
+    Example: `tapwatch drill equality --payments 1000 --kills 3`
     """
     from replay.drills.crash import crash_drill
     from replay.drills.deadline import deadline_drill
@@ -140,7 +156,7 @@ def drill(
     only_payments = [event for event in events if isinstance(event, Payment)]
     say: Callable[[str], None] = console.print
     report: Any
-    with tempfile.TemporaryDirectory(prefix="tapwatch-drill-") as name:
+    with _errors(), tempfile.TemporaryDirectory(prefix="tapwatch-drill-") as name:
         folder = Path(name)
         if kind is Drill.EQUALITY:
             report = equality_drill(events, folder, 20 if kills is None else kills, seed, say)
@@ -158,13 +174,41 @@ def _in_words(problems: list[str]) -> str:
     return "\n".join(f"broken: {problem}" for problem in problems) or "the promise held"
 
 
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except ReplayError as error:
+        raise fail(error, Exit.FAULT if isinstance(error, ServerStartError) else Exit.BAD_INPUT) from None
+
+
+def _print(figures: Mapping[str, object], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
+
+
+def _rates(text: str) -> list[float]:
+    try:
+        rates = [float(rate) for rate in text.split(",")]
+    except ValueError:
+        rates = []
+    if not rates or not all(0.0 < rate <= 1e6 for rate in rates):
+        raise fail(f"--rates: {text!r}; allowed: numbers above 0 with commas between, such as 500,1000")
+    return rates
+
+
 def _events(stream: Path | None, payments: int) -> list[Event]:
     from replay.streams import read_stream
 
     if stream is None:
         return list(_simulated_payments(payments))
-    events = (event for event in read_stream(stream) if not isinstance(event, BadRecord))
-    return list(islice(events, payments))
+    with _errors():
+        events = (event for event in read_stream(stream) if not isinstance(event, BadRecord))
+        return list(islice(events, payments))
 
 
 def _simulated_payments(count: int) -> list[Payment]:

@@ -52,6 +52,7 @@ class ServerProcess:
         command += ["--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", *self._arguments]
         log = (self.data_dir.parent / f"{self.data_dir.name}.log").open("a", encoding="utf-8")
         with log:
+            begins = log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
             )
@@ -59,9 +60,10 @@ class ServerProcess:
         line = self._process.stdout.readline()
         if not line:
             code = self._end(signal.SIGTERM)
-            raise ServerStartError(f"the server ended with code {code}; see {log.name}")
-        said = json.loads(line)
-        self.port, self.operator_port = said["port"], said["operator_port"]
+            said = Path(log.name).read_bytes()[begins:].decode("utf-8", "replace").strip()
+            raise ServerStartError(f"the server ended with code {code} before it served; it said:\n{said}")
+        ports = json.loads(line)
+        self.port, self.operator_port = ports["port"], ports["operator_port"]
         return self
 
     @property

@@ -11,6 +11,14 @@ from replay.server_process import ServerProcess
 PATIENT: Final = {"TAPWATCH_EDGE__DEFAULT_DEADLINE_S": "60"}
 """No answer may be a fallback here: that would be another log, as it should be."""
 Say = Callable[[str], None]
+PAYMENTS_PER_KILL: Final = 20
+"""With fewer, the server would be gone more than it is there."""
+FEWEST_PAYMENTS: Final = 100
+
+
+def payments_needed(kills: int) -> int:
+    """How many payments a run with so many kills needs."""
+    return max(FEWEST_PAYMENTS, kills * PAYMENTS_PER_KILL)
 
 
 class Assassin(Thread):

@@ -20,7 +20,8 @@ from flows.outputs import Output
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
 from flows.store import MemoryStore
 from flows.task import ShardTask
-from replay.drills.assassin import PATIENT, Assassin, Say
+from replay.drills.assassin import PATIENT, Assassin, Say, payments_needed
+from replay.drills.needs import require_payments
 from replay.gateway import GatewayClient, GatewayError
 from replay.server_process import ServerProcess
 
@@ -60,7 +61,13 @@ def crash_drill(
     A caller repeats a request until it is answered, as a gateway would. In the end every payment must have
     one ledger row, every repeat the same answer, and the stored state must equal that of a task which saw
     each log record once.
+
+    Raises
+    ------
+    TooFewPaymentsError
+        When so many kills would leave no server to ask.
     """
+    require_payments("crash", len(payments), payments_needed(kills))
     requests = _with_duplicates(payments, duplicates, seed)
     report = CrashReport(requests=len(requests), distinct=len(payments))
     data = folder / "data"

@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final
@@ -12,11 +13,14 @@ from typing import Any, Final
 from detectors.events import Payment
 from replay.bench.open_loop import Load, OpenLoop
 from replay.drills.assassin import Say
+from replay.drills.needs import require_payments
 from replay.server_process import ServerProcess
 
 DEADLINE_S: Final = 0.1
 GRACE_MS: Final = 10.0
 """An answer may be this late at p99.9: the way back and the client's own scheduling."""
+SHORTEST_S: Final = 6.0
+"""Below this, a scenario sees its warm-up and no stall."""
 
 
 @dataclass(slots=True)
@@ -42,13 +46,21 @@ def deadline_drill(
     """Send at a fixed rate while the flow stalls, then at three times what a slowed flow can take.
 
     In each scenario every request must have an answer within its deadline and ten milliseconds at p99.9,
-    each late one a labelled fallback, and health must say what goes on.
+    each late one a labelled fallback, and health must say what goes on. With fewer payments than ``seconds``
+    ask for, the scenarios are shorter.
+
+    Raises
+    ------
+    TooFewPaymentsError
+        When they would be too short to show anything.
     """
     report = DeadlineReport()
+    rate = 3.0 * 1_000.0 / slow_ms
+    require_payments("deadline", len(payments), ceil((rate_per_s + rate) * SHORTEST_S))
+    seconds = min(seconds, len(payments) / (rate_per_s + rate))
     count = int(rate_per_s * seconds)
     stalled = ("--drill-stall", "0.5/4")
     _scenario("500 ms stall", payments[:count], folder / "stall", rate_per_s, stalled, report, say)
-    rate = 3.0 * 1_000.0 / slow_ms
     rest = payments[count : count + int(rate * seconds)]
     slowed = ("--drill-slow-ms", str(slow_ms))
     _scenario("3x overload", rest, folder / "overload", rate, slowed, report, say)

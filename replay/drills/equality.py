@@ -9,7 +9,8 @@ from typing import Any
 from detectors.events import Outcome, Payment
 from flows.codec import Event
 from flows.policy_file import default_policy_text
-from replay.drills.assassin import PATIENT, Assassin, Say
+from replay.drills.assassin import PATIENT, Assassin, Say, payments_needed
+from replay.drills.needs import require_payments
 from replay.gateway import GatewayClient, GatewayError, RpcProblem
 from replay.record import record
 from replay.run import ReplayParams, replay
@@ -36,9 +37,15 @@ def equality_drill(
     """Decide ``events`` by replay at three batch sizes, live, and live under ``kills`` times kill -9.
 
     Only payments and outcomes are sent; each live run is recorded and the recording replayed.
+
+    Raises
+    ------
+    TooFewPaymentsError
+        When so many kills would leave no server to ask.
     """
     report = EqualityReport()
     sent = [event for event in events if isinstance(event, Payment | Outcome)]
+    require_payments("equality", sum(isinstance(event, Payment) for event in sent), payments_needed(kills))
     stream = folder / "sent.jsonl"
     with StreamWriter(stream) as writer:
         for event in sent:

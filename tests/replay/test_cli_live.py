@@ -1,0 +1,67 @@
+"""Commands that run a server: what they refuse before they start one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from flows.cli import Exit
+from replay.cli import app
+from replay.demo import sample_events
+from replay.server_process import ServerProcess, ServerStartError
+from replay.streams import StreamWriter
+
+
+def tapwatch(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (
+            ("drill", "deadline", "--payments", 100),
+            "payments of the deadline drill: 100; allowed: 5,400 or more",
+        ),
+        (
+            ("drill", "crash", "--payments", 100, "--kills", 9),
+            "of the crash drill: 100; allowed: 180 or more",
+        ),
+        (("drill", "equality", "--payments", 100), "of the equality drill: 100; allowed: 400 or more"),
+        (("drill", "crash", "--stream", "none.jsonl"), "none.jsonl"),
+        (("bench", "overhead", "--stream", "none.jsonl"), "none.jsonl"),
+        (("bench", "inline", "--rates", "fast"), "--rates: 'fast'; allowed: numbers above 0"),
+        (("bench", "inline", "--rates", "500,0"), "--rates: '500,0'; allowed: numbers above 0"),
+    ],
+)
+def test_bad_input_exits_2_and_says_what_is_allowed(arguments: tuple[object, ...], says: str) -> None:
+    done = tapwatch(*arguments)
+    assert done.exit_code == Exit.BAD_INPUT, done.output
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+
+
+def test_a_stream_without_enough_payments_is_refused(tmp_path: Path) -> None:
+    stream = tmp_path / "short.jsonl"
+    with StreamWriter(stream) as writer:
+        for event in sample_events()[:60]:
+            writer.write(event)
+    done = tapwatch("drill", "crash", "--stream", stream, "--kills", 0)
+    assert done.exit_code == Exit.BAD_INPUT
+    assert "allowed: 100 or more" in done.stderr
+
+
+def test_the_figures_of_a_bench_are_text_or_json() -> None:
+    command = ("bench", "overhead", "--payments", 100, "--rounds", 1)
+    assert "\nwhole_flow_us  " in tapwatch(*command).stdout
+    assert json.loads(tapwatch(*command, "--json").stdout)["events"] == 100
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_come_up_is_told_with_what_it_said(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(
+        ServerStartError, match=r"ended with code 2 before it served; it said:\nerror: data_dir"
+    ):
+        ServerProcess(tmp_path / "data").start()
