@@ -3,31 +3,37 @@
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import fill
+from typing import Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
-from alerting.decision import Action, Decision, FallbackAnswered, PolicyActivated
+from alerting.decision import Action, Decision, FallbackAnswered, PolicyActivated, Reason
 from alerting.rpc.convert import read_decision
 from alerting.wording import reason_line
 from detectors.events import Outcome, Payment, Verdict
-from detectors.money import MINOR_DIGITS
+from detectors.money import MINOR_DIGITS, major_units
 from flows.codec import BadRecord, Event
 from replay.gateway import GatewayClient
 from replay.server_process import ServerProcess
 from replay.simulator.sample import sample_path
 from replay.streams import read_stream
+from replay.text_table import format_table
 
-_STYLES = {Action.STEP_UP: "yellow", Action.REVIEW: "magenta", Action.DECLINE: "red"}
+_WIDTH: Final = 80
+_STYLES: Final = {Action.STEP_UP: "yellow", Action.REVIEW: "magenta", Action.DECLINE: "red"}
 
 
 @dataclass(slots=True)
 class _Seen:
     """What the gateway saw."""
 
+    payments: dict[str, Payment] = field(default_factory=dict)
     decisions: dict[str, Decision] = field(default_factory=dict)
     latencies_ms: list[float] = field(default_factory=list)
     published: int = 0
@@ -38,23 +44,41 @@ def sample_events() -> list[Event]:
     return [event for event in read_stream(sample_path()) if not isinstance(event, BadRecord)]
 
 
-def run_demo(console: Console) -> int:
-    """Play the bundled stream; returns the number of payments that have no answer (0 when all is well)."""
+def run_demo(console: Console, target: str | None = None) -> int:
+    """Play the bundled stream; returns the number of payments that have no answer (0 when all is well).
+
+    Without ``target``, the address of a running server, one is started for the while.
+
+    Raises
+    ------
+    GatewayError
+        When the server does not answer.
+    """
     events = sample_events()
     frauds = {e.transaction_id for e in events if isinstance(e, Outcome) and e.verdict is Verdict.FRAUD}
-    console.print("[bold]Tapwatch[/bold]: a server with an empty memory meets its first payments.\n")
-    with (
-        tempfile.TemporaryDirectory(prefix="tapwatch-demo-") as folder,
-        ServerProcess(Path(folder) / "data") as server,
-        GatewayClient(server.target) as gateway,
-    ):
-        console.print(f"serving gRPC on {server.target}; playing {len(events):,} simulated events")
-        console.print("payments that are not simply approved:\n")
+    with _server(target) as address, GatewayClient(address) as gateway:
+        if target is None:
+            console.print("[bold]Tapwatch[/bold]: a server with an empty memory meets its first payments.\n")
+        console.print(f"Playing {len(events):,} simulated events at the gRPC port {address}.")
+        console.print("These payments are not simply approved, and the first reason why:\n")
         seen = _play(events, gateway, frauds, console)
         _summarise(seen, frauds, console)
         _explain_one(seen, gateway, console)
+    _say_what_next(target, console)
     payments = sum(isinstance(event, Payment) for event in events)
     return payments - len(seen.decisions)
+
+
+@contextmanager
+def _server(target: str | None) -> Iterator[str]:
+    if target is not None:
+        yield target
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="tapwatch-demo-") as folder,
+        ServerProcess(Path(folder) / "data") as server,
+    ):
+        yield server.target
 
 
 def _play(events: Sequence[Event], gateway: GatewayClient, frauds: set[str], console: Console) -> _Seen:
@@ -65,9 +89,10 @@ def _play(events: Sequence[Event], gateway: GatewayClient, frauds: set[str], con
                 begun = time.perf_counter()
                 decision = gateway.decide(event)
                 seen.latencies_ms.append((time.perf_counter() - begun) * 1e3)
+                seen.payments[event.transaction_id] = event
                 seen.decisions[event.transaction_id] = decision
                 if decision.action is not Action.APPROVE:
-                    console.print(_line(event, decision, event.transaction_id in frauds))
+                    _show(event, decision, event.transaction_id in frauds, console)
                 if len(seen.decisions) % 50 == 0:
                     status.update(f"{len(seen.decisions):,} payments, now {event.event_time:%a %d %b %Y}")
             elif isinstance(event, Outcome):
@@ -77,38 +102,56 @@ def _play(events: Sequence[Event], gateway: GatewayClient, frauds: set[str], con
     return seen
 
 
-def _line(payment: Payment, decision: Decision, fraud: bool) -> str:
-    amount = f"{payment.amount_minor / 10 ** MINOR_DIGITS[payment.currency]:,.2f} {payment.currency}"
-    style = _STYLES[decision.action]
-    why = reason_line(decision.reasons[0]) if decision.reasons else ""
-    truth = "[bold red]fraud[/bold red]" if fraud else "good "
-    return (
-        f"  {payment.event_time:%d %b %H:%M}  {truth}  [{style}]{decision.action:<8}[/{style}]"
-        f" {decision.score:5.1f}  {amount:>14}  {why}"
-    )
+def _show(payment: Payment, decision: Decision, fraud: bool, console: Console) -> None:
+    line = Text(f"  {payment.event_time:%d %b %H:%M}  ")
+    line.append(f"{decision.action:<8}", _STYLES[decision.action])
+    line.append(f" score {decision.score:5.1f}  {_amount(payment):>18}  ")
+    line.append("a fraud" if fraud else "genuine", "bold red" if fraud else "")
+    console.print(line)
+    for reason in decision.reasons[:1]:
+        _print_reason(reason, " " * 6, console)
+
+
+def _amount(payment: Payment) -> str:
+    digits = MINOR_DIGITS[payment.currency]
+    return f"{major_units(payment.amount_minor, payment.currency):,.{digits}f} {payment.currency}"
+
+
+def _print_reason(reason: Reason, first: str, console: Console) -> None:
+    """Print the reason within 80 columns behind ``first``; what is usual goes below what was seen."""
+    below = " " * len(first)
+    text = reason_line(reason)
+    parts = [text] if len(first + text) <= _WIDTH else text.split("; ", 1)
+    for start, part in zip((first, below), parts, strict=False):
+        console.print(Text(fill(part, _WIDTH, initial_indent=start, subsequent_indent=below)))
 
 
 def _summarise(seen: _Seen, frauds: set[str], console: Console) -> None:
-    table = Table(title="\nwhat became of the payments", title_justify="left")
-    for name in ("action", "good", "fraud (as labelled later)"):
-        table.add_column(name, justify="left" if name == "action" else "right")
     by_action = Counter((d.action, name in frauds) for name, d in seen.decisions.items())
-    for action in Action:
-        table.add_row(action, f"{by_action[action, False]:,}", f"{by_action[action, True]:,}")
-    console.print(table)
+    rows = [(str(action), by_action[action, False], by_action[action, True]) for action in Action]
+    total = ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))
+    console.print(f"\nWhat became of {len(seen.decisions):,} payments (frauds are known only later):\n")
+    console.print(format_table(("", "genuine", "fraud"), [*rows, total]), highlight=False)
     ranked = sorted(seen.latencies_ms)
     p50, p99 = ranked[len(ranked) // 2], ranked[int(len(ranked) * 0.99)]
-    console.print(
-        f"{len(seen.decisions):,} payments answered one after the other, p50 {p50:.1f} ms, p99 {p99:.1f} ms;"
-        f" {seen.published:,} other events published."
-    )
+    console.print(f"\nAnswered one after the other: half within {p50:.1f} ms, 99 % within {p99:.1f} ms.")
+    console.print(f"{seen.published:,} other events were published.")
 
 
 def _explain_one(seen: _Seen, gateway: GatewayClient, console: Console) -> None:
     worst = max(seen.decisions.values(), key=lambda decision: decision.raw_score)
     explanation = gateway.explain(worst.transaction_id, worst.tenant)
-    decision = read_decision(explanation.decision)
-    console.print(f"\nthe most unusual payment, {decision.transaction_id}, explained by ExplainDecision:")
+    decision, payment = read_decision(explanation.decision), seen.payments[worst.transaction_id]
+    console.print(f"\nThe most unusual payment, {decision.transaction_id}, as ExplainDecision tells it:")
+    console.print(f"  {_amount(payment)}, {decision.action}, score {decision.score:.1f}", highlight=False)
     for reason in decision.reasons:
-        console.print(f"  {reason.weight:4.0%}  {reason_line(reason)}", highlight=False)
-    console.print("\nNext: [bold]tapwatch serve[/bold] runs a server that stays; the README shows the rest.")
+        _print_reason(reason, f"  {reason.weight:4.0%}  ", console)
+
+
+def _say_what_next(target: str | None, console: Console) -> None:
+    if target is None:
+        console.print(
+            "\nNext: [bold]tapwatch serve[/bold] runs a server that stays; the README shows the rest."
+        )
+    else:
+        console.print("\nNext: [bold]tapwatch record[/bold] exports what this server has logged.")
