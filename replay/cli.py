@@ -1,6 +1,5 @@
 """The whole command line: what `flows.cli` serves, plus streams, replays and what they are worth."""
 
-import json
 import sys
 import time
 from collections import Counter
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -26,12 +25,10 @@ from flows.cli import (
     settings_or_exit,
 )
 from replay import cli_live
+from replay.cli_output import fail_if_damaged, print_summary, warn_of_damage
 from replay.errors import ReplayError
 
 __all__ = ["app", "cli_live", "main"]
-
-_ONLY_JSON = ("currencies", "damage")
-"""What a summary holds for other programs."""
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 
@@ -74,8 +71,8 @@ def replay(
     calm_garbage_collector()
     with _errors(), _progress("events") as advance:
         summary = run(streams, out, params, advance)
-    _print(summary, as_json)
-    _fail_if_damaged(summary)
+    print_summary(summary, as_json)
+    fail_if_damaged(summary)
 
 
 @app.command("import")
@@ -91,7 +88,7 @@ def import_(
 
     with _errors(), _progress("events") as advance:
         summary = import_dataset(kind, folder, out, _duration(label_delay), advance)
-    _print(asdict(summary), as_json)
+    print_summary(asdict(summary), as_json)
 
 
 @app.command()
@@ -113,26 +110,30 @@ def record(
     settings = settings_or_exit(config, data_dir=data_dir)
     with _errors(), _progress("records") as advance:
         summary = export(settings.data_dir, out, after, until, advance)
-    _print(summary, as_json)
+    print_summary(summary, as_json)
 
 
 @app.command()
 def diff(
-    a: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    b: Annotated[Path, typer.Argument(help="Folder of another run.")],
+    a: Annotated[Path, typer.Argument(help="Folder of a run, or the data folder of a server.")],
+    b: Annotated[Path, typer.Argument(help="Folder of another run, or of a server.")],
     as_json: JsonOption = False,
 ) -> None:
     """Say which decisions of two runs differ and how; exits 1 on a difference.
 
     Action flips come first, then how far scores moved, then where the runs part. Runs that differ in nothing
     but the version of policy or model differ: exit code 1, told in one line. --json has everything.
+
+    A server's data folder stands for what it decided live, by its ledger; it may be running. So "tapwatch
+    diff data run" says whether the replay of a recording decided as the server did.
     """
     from replay.diff import diff_runs
     from replay.diff_text import format_diff
+    from replay.ledger import decisions_in
 
-    with _errors():
-        _warn_of_damage(a, b)
-        report = diff_runs(a, b)
+    with _errors(), decisions_in(a) as run_a, decisions_in(b) as run_b:
+        warn_of_damage(a, b)
+        report = diff_runs(run_a, run_b)
     print(report.as_json() if as_json else format_diff(report))
     if not report.identical:
         raise typer.Exit(Exit.DIFFERENCE)
@@ -160,7 +161,7 @@ def evaluate(
 
     starts = [start.date() for start in fold_start or ()]
     with _errors():
-        _warn_of_damage(run)
+        warn_of_damage(run)
         found = score(run, review_budget, starts, last_folds, rank_by)
     print(found.as_json() if as_json else format_evaluation(found))
 
@@ -193,47 +194,7 @@ def simulate(
             kinds[event.kind] += 1
             if number % 5_000 == 0:
                 advance(number, None)
-    _print({"out": str(out), "events": kinds.total(), **dict(sorted(kinds.items()))}, as_json)
-
-
-def _print(values: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(values, indent=2, default=str))
-        return
-    shown = {name: _in_words(value) for name, value in values.items() if name not in _ONLY_JSON}
-    width = max(map(len, shown))
-    for name, text in shown.items():
-        # A digest behind its name would not fit 80 columns.
-        print(f"{name}\n  {text}" if len(text) > 60 else f"{name:<{width}}  {text}")
-
-
-def _fail_if_damaged(summary: dict[str, Any]) -> None:
-    from replay.damage import damage_in_words
-
-    if summary["damage"]:
-        said = "\n".join(map(damage_in_words, summary["damage"]))
-        raise fail(f"{said}\nAll that could be read is decided.")
-
-
-def _warn_of_damage(*runs: Path) -> None:
-    from replay.damage import damage_in_words
-    from replay.summary import read_summary
-
-    for run in runs:
-        for damage in read_summary(run).get("damage", ()):
-            console.print(
-                f"note: {run} was made from a damaged stream: {damage_in_words(damage)}", markup=False
-            )
-
-
-def _in_words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {count:,}" for name, count in value.items()) or "-"
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "-"
-    if value is None:
-        return "-"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    print_summary({"out": str(out), "events": kinds.total(), **dict(sorted(kinds.items()))}, as_json)
 
 
 def _speed(text: str) -> float | None:
