@@ -18,6 +18,25 @@ class Family(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReasonSpec:
+    """What a detector can say: codes are only ever added, and a changed meaning is a new code.
+
+    Parameters
+    ----------
+    code
+        The name that evidence carries; decisions keep it for years.
+    family
+        The finding of PSD2 RTS Art. 18 that it belongs to.
+    title
+        A few plain words for people.
+    """
+
+    code: str
+    family: Family
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Why one detector finds a payment unusual.
 

@@ -1,9 +1,10 @@
 """The numbers that describe one payment: measured once, read by detectors, rules, models and people."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import cos, log1p, pi, sin
 from operator import itemgetter
 from typing import Final
+from zlib import crc32
 
 from detectors.ahead import last_payment_s, last_place, windows_ahead
 from detectors.context import NOTHING, Context
@@ -22,25 +23,13 @@ from detectors.reading import (
     seconds,
     tokens,
 )
+from detectors.registry import DETECTORS
 from detectors.subjects import Subjects
 from detectors.velocity import WINDOW_NAMES
 from geo import Position, distance_km, min_speed_kmh
 
-FEATURE_VERSION: Final = "features-1"
-
-SURPRISES: Final = (
-    "amount",
-    "category_amount",
-    "pace",
-    "burst",
-    "rhythm",
-    "novelty",
-    "travel",
-    "payer_distance",
-    "merchant",
-    "joint",
-)
-"""The detectors by name, in the order of the ``surprise_*`` features and of the calibrators. Append only."""
+SURPRISES: Final = tuple(entry.name for entry in DETECTORS)
+"""The detectors by name, in the order of the ``surprise_*`` features."""
 
 NAMES: Final[tuple[str, ...]] = (
     "amount",
@@ -75,6 +64,9 @@ currency without a rate ``amount_ref`` is -1, and sums hold nothing of the payme
 card or device that the payment does not name, counts and sums are 0. A ``surprise_*`` is what the detector
 found, 0 when nothing; it is not calibrated.
 """
+
+FEATURE_VERSION: Final = f"features-2-{crc32(','.join(NAMES).encode()):08x}"
+"""Names the features and their order: it changes with every detector that comes or goes."""
 
 _NEW_AT: Final = NAMES.index("is_new_merchant")
 _read = itemgetter(
@@ -180,6 +172,15 @@ def values(context: Context, surprises: list[float]) -> tuple[float, ...]:
         context.joint_score,
         *surprises,
     )
+
+
+def named(version: str, stored: Sequence[float]) -> tuple[tuple[str, float], ...]:
+    """Stored features with their names.
+
+    Those of another version are named up to the first ``surprise_*``: behind it, other detectors may stand.
+    """
+    names = NAMES if version == FEATURE_VERSION else NAMES[: -len(SURPRISES)]
+    return tuple(zip(names, stored, strict=False))
 
 
 def joint_vector(features: tuple[float, ...]) -> tuple[float, ...]:

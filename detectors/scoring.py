@@ -4,30 +4,22 @@ Three verbs, in this order: :meth:`Scorer.assess` looks and changes nothing, :me
 the payment whatever was decided, :meth:`Scorer.learn` teaches the norms a payment that was let through.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite, log10
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from detectors.amount import AmountDetector, AmountParams
 from detectors.assessment import Assessment, Evidence
-from detectors.burst import BurstDetector, BurstParams
-from detectors.category_amount import CategoryAmountDetector, CategoryAmountParams
 from detectors.context import Context
 from detectors.events import Location, Payment
 from detectors.features import FEATURE_VERSION, NAMES, SURPRISES, measure, values
-from detectors.joint import JointDetector, JointModel, JointParams
+from detectors.joint_model import JointModel
 from detectors.learning import Memories, learn_location, learn_payment, observe_payment
-from detectors.merchant import MerchantDetector, MerchantParams
-from detectors.novelty import NoveltyDetector, NoveltyParams
-from detectors.pace import PaceDetector, PaceParams
-from detectors.payer_distance import PayerDistanceDetector, PayerDistanceParams
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
-from detectors.rhythm import RhythmDetector, RhythmParams
+from detectors.registry import DETECTORS, Detector
 from detectors.subjects import Subjects
-from detectors.travel import TravelDetector, TravelParams
 
 __all__ = [
     "FEATURE_VERSION",
@@ -42,32 +34,25 @@ __all__ = [
     "UserProfile",
 ]
 
-MODEL_VERSION: Final = "model-1"
-_Score = Callable[[Context], Evidence | None]
+MODEL_VERSION: Final = "model-2"
+_T = TypeVar("_T")
 _FIRST_SURPRISE: Final = len(NAMES) - len(SURPRISES)
 
 
-class Detector(Protocol):
-    """Finds one kind of unusual thing. ``score_one`` is pure: the same context gives the same evidence."""
-
-    @property
-    def name(self) -> str:
-        """The name of its module and of its ``surprise_*`` feature."""
-        ...
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """The codes of the evidence it can give."""
-        ...
-
-    def score_one(self, context: Context) -> Evidence | None:
-        """What is unusual about the payment, or None."""
-        ...
+def _with_detectors(model: type[_T]) -> type[_T]:
+    """Give the class a field per detector: its parameters, under its name."""
+    for entry in DETECTORS:
+        model.__annotations__[entry.name] = entry.params
+        setattr(model, entry.name, field(default_factory=entry.params))
+    return model
 
 
 @dataclass(frozen=True)
+@_with_detectors
 class ModelParams:
     """Everything that can be set about the model; the same parameters and log give the same scores.
+
+    Beside the parameters below there is one for each detector, under its name: ``params.travel.weight``.
 
     Parameters
     ----------
@@ -87,16 +72,11 @@ class ModelParams:
     time_zone: str = "UTC"
     report_from: float = 0.5
     max_accuracy_m: float = 50_000.0
-    amount: AmountParams = field(default_factory=AmountParams)
-    category_amount: CategoryAmountParams = field(default_factory=CategoryAmountParams)
-    pace: PaceParams = field(default_factory=PaceParams)
-    burst: BurstParams = field(default_factory=BurstParams)
-    rhythm: RhythmParams = field(default_factory=RhythmParams)
-    novelty: NoveltyParams = field(default_factory=NoveltyParams)
-    travel: TravelParams = field(default_factory=TravelParams)
-    payer_distance: PayerDistanceParams = field(default_factory=PayerDistanceParams)
-    merchant: MerchantParams = field(default_factory=MerchantParams)
-    joint: JointParams = field(default_factory=JointParams)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The parameters of a detector: of a class that only its own module knows."""
 
     def __post_init__(self) -> None:
         for currency, rate in self.rates.items():
@@ -112,21 +92,12 @@ class Scorer:
 
     def __init__(self, params: ModelParams = _DEFAULTS) -> None:
         self.params = params
-        detectors: tuple[Detector, ...] = (
-            AmountDetector(params.amount),
-            CategoryAmountDetector(params.category_amount),
-            PaceDetector(params.pace),
-            BurstDetector(params.burst),
-            RhythmDetector(params.rhythm),
-            NoveltyDetector(params.novelty),
-            TravelDetector(params.travel),
-            PayerDistanceDetector(params.payer_distance),
-            MerchantDetector(params.merchant),
-            JointDetector(params.joint),
-        )
-        self._detectors = detectors
         self._rates = {**params.rates, params.reference_currency: 1.0}
-        self._weights = tuple(float(getattr(params, detector.name).weight) for detector in detectors)
+        self._detectors = tuple(entry.make(getattr(params, entry.name)) for entry in DETECTORS)
+        self._steps = tuple(
+            (place, detector.name, float(getattr(params, detector.name).weight), detector.score_one)
+            for place, detector in enumerate(self._detectors)
+        )
         self._memories = Memories(
             amount=params.amount.memory,
             category=params.category_amount.memory,
@@ -134,9 +105,6 @@ class Scorer:
             novelty=params.novelty.memory,
             distance=params.payer_distance.memory,
             merchant=params.merchant.memory,
-        )
-        self._places: tuple[tuple[int, Callable[[Context], Evidence | None]], ...] = tuple(
-            (i, detector.score_one) for i, detector in enumerate(detectors)
         )
 
     @property
@@ -154,16 +122,16 @@ class Scorer:
     def assess(self, payment: Payment, subjects: Subjects) -> Assessment:
         """Score the payment; changes nothing."""
         context = self.measure(payment, subjects)
-        population, weights, threshold = subjects.population, self._weights, self.params.report_from
-        surprises = [0.0] * len(self._places)
+        population, threshold = subjects.population, self.params.report_from
+        surprises = [0.0] * len(self._steps)
         found: list[tuple[Evidence, float]] = []
         raw = 0.0
-        for place, score_one in self._places:
+        for place, name, weight, score_one in self._steps:
             evidence = score_one(context)
             if evidence is None:
                 continue
             surprises[place] = evidence.surprise
-            part = (population.calibrated(SURPRISES[place], evidence.surprise) - threshold) * weights[place]
+            part = (population.calibrated(name, evidence.surprise) - threshold) * weight
             if part > 0.0:
                 raw += part
                 found.append((evidence, part))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from detectors.joint import JointModel
+from detectors.joint_model import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
 

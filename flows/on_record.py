@@ -5,7 +5,7 @@ from array import array
 from alerting.decision import Decision, fallback_event_id
 from alerting.engine import Explanation, PayloadConflictError, UnknownTransactionError
 from detectors.events import Outcome, Payment
-from detectors.features import NAMES
+from detectors.features import named
 from flows import keys
 from flows.codec import decode_decision
 from flows.log import NewRecord, event_key
@@ -49,7 +49,7 @@ def explain(shard: SqliteShard, tenant: str, transaction_id: str) -> Explanation
     return Explanation(
         payment=payment,
         decision=decision,
-        features=tuple(zip(NAMES, values, strict=False)),
+        features=named(decision.feature_version, values),
         outcomes=tuple(outcomes),
         quarantined=shard.load(keys.quarantine(tenant, transaction_id)) is not None,
     )

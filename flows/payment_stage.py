@@ -10,7 +10,7 @@ from alerting.decision import Action, FallbackAnswered
 from alerting.stepup import is_remote
 from detectors.assessment import Assessment
 from detectors.events import Location, Payment
-from detectors.joint import JointModel
+from detectors.joint_model import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
 from detectors.scoring import Scorer, Subjects
@@ -100,7 +100,12 @@ class PaymentStage:
         return subjects.user.early_outcomes > 0
 
     def fall_back(self, position: int, answered: FallbackAnswered, decider: Decider) -> Decided:
-        """Put an answer on record that the fallback gave."""
+        """Put an answer on record that the fallback gave.
+
+        Where the payment has a position of its own, the engine decided it there, too late for the caller. If
+        it approved, the norms learned the payment then and keep it, also when the fallback asked for a
+        challenge: nobody could know of that at the payment's position, and models don't unlearn.
+        """
         payment = answered.payment
         if not answered.payment_logged:
             # How it would have scored is unknown, so it waits; more must not be done for it, since

@@ -13,7 +13,7 @@ from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated
 from alerting.policy import Policy
 from detectors.events import Location, Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
-from detectors.joint import JointModel
+from detectors.joint_model import JointModel
 from detectors.population import Population
 from detectors.scoring import MODEL_VERSION, ModelParams, Scorer
 from flows import keys

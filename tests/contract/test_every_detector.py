@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import detectors
+from detectors import kinds
 from detectors.events import Channel, EntryMode, Payment, PaymentType
 from detectors.features import SURPRISES
 from detectors.reasons import REASONS
-from detectors.scoring import Detector, ModelParams, Scorer
+from detectors.scoring import ModelParams, Scorer
 from detectors.tails import MAX_SURPRISE
 from geo import Position
 from tests.detectors.builders import START, World, a_full_payment, a_stream
 
 ROOT = Path(__file__).parents[2]
-MODULES = [module.name for module in iter_modules(detectors.__path__)]
+MODULES = [module.name for module in iter_modules(kinds.__path__)]
 
 
 def detector_classes() -> dict[str, type]:
@@ -32,11 +32,10 @@ def detector_classes() -> dict[str, type]:
     return {
         name: member
         for name in MODULES
-        for _, member in getmembers(import_module(f"detectors.{name}"), isclass)
-        if member.__module__ == f"detectors.{name}"
+        for _, member in getmembers(import_module(f"detectors.kinds.{name}"), isclass)
+        if member.__module__ == f"detectors.kinds.{name}"
         and member.__name__.endswith("Detector")
         and "score_one" in vars(member)
-        and member is not Detector
     }
 
 
@@ -65,9 +64,9 @@ def test_one_file_one_detector_one_params_one_test(name: str) -> None:
     detector = CLASSES[name]
     camel = "".join(part.capitalize() for part in name.split("_"))
     assert detector.__name__ == f"{camel}Detector"
-    assert hasattr(import_module(f"detectors.{name}"), f"{camel}Params")
+    assert hasattr(import_module(f"detectors.kinds.{name}"), f"{camel}Params")
     assert BY_NAME[name].name == name
-    assert (ROOT / "tests" / "detectors" / f"test_{name}.py").is_file()
+    assert (ROOT / "tests" / "detectors" / "kinds" / f"test_{name}.py").is_file()
 
 
 @each
@@ -79,14 +78,17 @@ def test_params_are_frozen_and_have_a_weight(name: str) -> None:
 
 
 @each
-def test_codes_are_registered_for_the_detector(name: str) -> None:
-    assert BY_NAME[name].codes
-    for code in BY_NAME[name].codes:
-        assert REASONS[code].detector == name
+def test_reasons_are_registered_and_have_words(name: str) -> None:
+    assert BY_NAME[name].reasons
+    for spec in BY_NAME[name].reasons:
+        assert REASONS[spec.code] is spec
+        assert spec.code.isupper()
+        assert 5 < len(spec.title) < 80
 
 
 def test_every_registered_reason_can_be_given() -> None:
-    assert set(REASONS) == {code for detector in SCORER.detectors for code in detector.codes}
+    said = [spec.code for detector in SCORER.detectors for spec in detector.reasons]
+    assert sorted(REASONS) == sorted(said)
 
 
 @each
@@ -137,7 +139,7 @@ def test_arbitrary_payments_give_finite_values_and_change_nothing(world: World, 
         evidence = detector.score_one(context)
         assert evidence == detector.score_one(context)
         if evidence is not None:
-            assert evidence.code in detector.codes
+            assert evidence.code in {spec.code for spec in detector.reasons}
             assert 0.0 < evidence.surprise <= MAX_SURPRISE
             assert isfinite(evidence.value)
             assert all(

@@ -7,7 +7,7 @@ from typing import Any
 
 from detectors.assessment import Assessment, Evidence
 from detectors.events import Channel, EntryMode, Payment
-from detectors.joint import JointModel
+from detectors.joint_model import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
 from detectors.scoring import ModelParams, Scorer, Subjects

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from detectors.events import PaymentType
 from detectors.features import NAMES, SURPRISES, joint_vector
-from detectors.joint import SIZE
+from detectors.joint_model import SIZE
 from detectors.scoring import ModelParams, Scorer
 from tests.detectors.builders import START, World, a_full_payment, a_payment, a_stream
 

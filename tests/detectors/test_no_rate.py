@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from detectors.features import NAMES
-from detectors.joint import WINDOW
+from detectors.joint_model import WINDOW
 from detectors.population import AMOUNT as ALL_AMOUNT
 from detectors.population import CATEGORY_WITHIN, WITHIN
 from detectors.profile import AMOUNT, CATEGORIES, GAP

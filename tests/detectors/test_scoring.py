@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from detectors.events import Payment
 from detectors.features import NAMES
-from detectors.joint import JointModel
+from detectors.joint_model import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
 from detectors.scoring import Scorer, Subjects

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import log10
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.tails import MAX_SURPRISE, REPORT_FROM
 
@@ -40,7 +40,11 @@ class TravelDetector:
     """
 
     name: Final = "travel"
-    codes: Final = ("IMPOSSIBLE_TRAVEL",)
+    reasons: Final = (
+        ReasonSpec(
+            "IMPOSSIBLE_TRAVEL", Family.ABNORMAL_PAYER_LOCATION, "Too far from the last known position"
+        ),
+    )
 
     def __init__(self, params: TravelParams) -> None:
         self.params = params

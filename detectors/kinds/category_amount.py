@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.tails import REPORT_FROM, high_surprise
 
@@ -21,7 +21,9 @@ class CategoryAmountDetector:
     """Finds amounts high for the category: fuel for 20 is usual where a flight for 20 is not."""
 
     name: Final = "category_amount"
-    codes: Final = ("CATEGORY_AMOUNT_HIGH",)
+    reasons: Final = (
+        ReasonSpec("CATEGORY_AMOUNT_HIGH", Family.ABNORMAL_SPENDING, "Amount unusual for this category"),
+    )
 
     def __init__(self, params: CategoryAmountParams) -> None:
         self.params = params

@@ -1,4 +1,4 @@
-"""The joint model and its detector."""
+"""The joint model."""
 
 from importlib.metadata import version
 from random import Random
@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.joint import CHUNK, SIZE, WINDOW, JointModel, JointModelError
-from tests.detectors.builders import World, a_full_payment, a_stream
+from detectors.joint_model import CHUNK, SIZE, WINDOW, JointModel, JointModelError
 
 RIVER = version("river").encode()[:6]
 HEADER_SIZE = 27  # its last four bytes name the trees
@@ -130,18 +129,3 @@ def test_what_is_not_finite_is_not_learned() -> None:
     model.learn((float("nan"),) * SIZE)
     model.learn((float("inf"),) * SIZE)
     assert model.dirty_parts() == []
-
-
-def test_unusual_combination_is_reported_once_the_model_knows_enough() -> None:
-    world = World()
-    for payment in a_stream(2 * WINDOW):
-        world.pay(payment)
-    odd = a_full_payment(
-        user_id="u-1",
-        amount_minor=5_000_000,
-        event_time=a_stream(2 * WINDOW)[-1].event_time,
-        merchant_id="m-new",
-        device_id="d-new",
-        merchant_country="BR",
-    )
-    assert "JOINT_UNUSUAL" in world.found(odd)

@@ -1,4 +1,4 @@
-"""A joint look at all features: River's half-space trees, and the detector that reads their score.
+"""A joint look at all features: River's half-space trees.
 
 The trees are shared by all users of a shard. A score depends only on the masses of the last full window,
 so the state is those masses plus the vectors learned since: little to write after each payment.
@@ -9,18 +9,13 @@ Errors: :class:`JointModelError`, a ``ValueError``, when stored masses belong to
 import struct
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
-from math import isfinite, sqrt
+from math import isfinite
 from typing import Final
 
 from river.anomaly import HalfSpaceTrees
 
-from detectors.assessment import Evidence
 from detectors.compiled_trees import CompiledTrees
-from detectors.context import Context
-from detectors.population import JOINT
-from detectors.tails import REPORT_FROM, high_surprise
 from detectors.tokens import check_version
 
 TREES: Final = 10
@@ -37,38 +32,6 @@ _FIRST_HEADER = struct.Struct("<BBBHIHI8s")
 _TAIL = struct.Struct("<I")
 _VERSION: Final = 2
 _FIRST: Final = 1
-_MIN_SPREAD: Final = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class JointParams:
-    """``weight``: half, because the trees look at what the other detectors look at, only together."""
-
-    weight: float = 0.5
-
-
-class JointDetector:
-    """Finds payments in a region of the feature space where few payments of all users lie.
-
-    The scale of the trees' score depends on the stream, so it is held against the scores of all payments.
-    """
-
-    name: Final = "joint"
-    codes: Final = ("JOINT_UNUSUAL",)
-
-    def __init__(self, params: JointParams) -> None:
-        self.params = params
-
-    def score_one(self, context: Context) -> Evidence | None:
-        """Evidence when the combination is rare."""
-        score, shared = context.joint_score, context.population.norms
-        if score <= 0.0:
-            return None
-        mean, spread = shared[JOINT + 1], sqrt(shared[JOINT + 2])
-        surprise = high_surprise((score - mean) / (spread if spread > _MIN_SPREAD else _MIN_SPREAD))
-        if surprise < REPORT_FROM:
-            return None
-        return Evidence("JOINT_UNUSUAL", surprise, score, 0.0, mean + 1.645 * spread)
 
 
 class JointModelError(ValueError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.population import AMOUNT as ALL_AMOUNT
 from detectors.profile import AMOUNT
@@ -34,7 +34,9 @@ class MerchantDetector:
     """Finds amounts high for this merchant or terminal."""
 
     name: Final = "merchant"
-    codes: Final = ("MERCHANT_AMOUNT_HIGH",)
+    reasons: Final = (
+        ReasonSpec("MERCHANT_AMOUNT_HIGH", Family.HIGH_RISK_PAYEE, "Amount unusual for this merchant"),
+    )
 
     def __init__(self, params: MerchantParams) -> None:
         self.params = params

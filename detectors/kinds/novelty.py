@@ -3,20 +3,23 @@
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.population import NEW as ALL_NEW
 from detectors.profile import KINDS, NEW
 from detectors.tails import MAX_SURPRISE, REPORT_FROM, chance_surprise
 
-_CODES: Final = (
-    "NEW_MERCHANT",
-    "NEW_CATEGORY",
-    "NEW_COUNTRY",
-    "NEW_DEVICE",
-    "NEW_ENTRY_MODE",
-    "NEW_CHANNEL",
+_REASONS: Final = (
+    ReasonSpec("NEW_MERCHANT", Family.HIGH_RISK_PAYEE, "First payment to this merchant"),
+    ReasonSpec("NEW_CATEGORY", Family.ABNORMAL_SPENDING, "First payment in this category"),
+    ReasonSpec("NEW_COUNTRY", Family.ABNORMAL_PAYER_LOCATION, "First payment in this country"),
+    ReasonSpec("NEW_DEVICE", Family.UNUSUAL_DEVICE, "First payment from this device"),
+    ReasonSpec(
+        "NEW_ENTRY_MODE", Family.KNOWN_FRAUD_PATTERN, "First payment with this way of reading the card"
+    ),
+    ReasonSpec("NEW_CHANNEL", Family.ABNORMAL_SPENDING, "First payment through this channel"),
 )
+"""In the order of ``detectors.profile.KINDS``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class NoveltyDetector:
     """Finds new things on a user who rarely brings new ones."""
 
     name: Final = "novelty"
-    codes: Final = _CODES
+    reasons: Final = _REASONS
 
     def __init__(self, params: NoveltyParams) -> None:
         self.params = params
@@ -75,7 +78,9 @@ class NoveltyDetector:
         surprise = min(MAX_SURPRISE, best + params.rest * (every - best))
         if found < 0 or surprise < REPORT_FROM:
             return None
-        return Evidence(_CODES[found], surprise, usual, unit="share new", subject=_subject(context, found))
+        return Evidence(
+            _REASONS[found].code, surprise, usual, unit="share new", subject=_subject(context, found)
+        )
 
 
 def _subject(context: Context, kind: int) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.tails import REPORT_FROM, high_surprise
 
@@ -21,7 +21,9 @@ class AmountDetector:
     """Finds amounts high for this user. An unknown user is held against the population."""
 
     name: Final = "amount"
-    codes: Final = ("AMOUNT_HIGH",)
+    reasons: Final = (
+        ReasonSpec("AMOUNT_HIGH", Family.ABNORMAL_SPENDING, "Amount above this user's usual level"),
+    )
 
     def __init__(self, params: AmountParams) -> None:
         self.params = params

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.profile import EntityProfile
 from detectors.tails import REPORT_FROM, count_surprise
@@ -44,7 +44,12 @@ class BurstDetector:
     """Finds card testing, a device that pays for many users, and a merchant with sudden volume."""
 
     name: Final = "burst"
-    codes: Final = ("CARD_BURST", "DEVICE_BURST", "DEVICE_SHARED", "MERCHANT_BURST")
+    reasons: Final = (
+        ReasonSpec("CARD_BURST", Family.KNOWN_FRAUD_PATTERN, "Burst of payments on this card"),
+        ReasonSpec("DEVICE_BURST", Family.KNOWN_FRAUD_PATTERN, "Burst of payments from this device"),
+        ReasonSpec("DEVICE_SHARED", Family.UNUSUAL_DEVICE, "Device pays for many users"),
+        ReasonSpec("MERCHANT_BURST", Family.HIGH_RISK_PAYEE, "Burst of payments at this merchant"),
+    )
 
     def __init__(self, params: BurstParams) -> None:
         self.params = params

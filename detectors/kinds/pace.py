@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import exp, sqrt
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.population import RATE
 from detectors.tails import REPORT_FROM, count_surprise, high_surprise
@@ -39,7 +39,10 @@ class PaceDetector:
     """Finds more payments, or more money, in a window than the user's rate explains."""
 
     name: Final = "pace"
-    codes: Final = ("VELOCITY_COUNT", "VELOCITY_SUM")
+    reasons: Final = (
+        ReasonSpec("VELOCITY_COUNT", Family.ABNORMAL_SPENDING, "More payments than usual in a short time"),
+        ReasonSpec("VELOCITY_SUM", Family.ABNORMAL_SPENDING, "More spent than usual in a short time"),
+    )
 
     def __init__(self, params: PaceParams) -> None:
         self.params = params

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import expm1, log1p, sqrt
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.population import DISTANCE as ALL_DISTANCE
 from detectors.profile import DISTANCE
@@ -34,7 +34,10 @@ class PayerDistanceDetector:
     """Finds payments farther away than usual for this user, on the logarithm of the distance."""
 
     name: Final = "payer_distance"
-    codes: Final = ("FAR_FROM_PAYER", "FAR_FROM_HOME")
+    reasons: Final = (
+        ReasonSpec("FAR_FROM_PAYER", Family.ABNORMAL_PAYER_LOCATION, "Merchant unusually far from the payer"),
+        ReasonSpec("FAR_FROM_HOME", Family.ABNORMAL_PAYER_LOCATION, "Merchant unusually far from home"),
+    )
 
     def __init__(self, params: PayerDistanceParams) -> None:
         self.params = params

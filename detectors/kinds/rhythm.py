@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from detectors.assessment import Evidence
+from detectors.assessment import Evidence, Family, ReasonSpec
 from detectors.context import Context
 from detectors.population import RHYTHM as ALL_RHYTHM
 from detectors.profile import RHYTHM
@@ -47,7 +47,10 @@ class RhythmDetector:
     """
 
     name: Final = "rhythm"
-    codes: Final = ("RARE_HOUR", "RARE_WEEKDAY")
+    reasons: Final = (
+        ReasonSpec("RARE_HOUR", Family.ABNORMAL_SPENDING, "Unusual hour for this user"),
+        ReasonSpec("RARE_WEEKDAY", Family.ABNORMAL_SPENDING, "Unusual day of the week for this user"),
+    )
 
     def __init__(self, params: RhythmParams) -> None:
         self.params = params
