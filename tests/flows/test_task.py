@@ -2,105 +2,41 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerting.decision import Action, FallbackAnswered, FallbackCause, PolicyActivated, Source
-from detectors.checks import EARLIEST
+from alerting.decision import Action, FallbackCause, Source
 from detectors.events import (
     Channel,
     Location,
-    Outcome,
-    OutcomeKind,
     Payment,
     PaymentType,
-    ThreeDSStatus,
     Tick,
     Verdict,
 )
 from detectors.features import NAMES
-from detectors.profile import UserProfile
 from flows import keys
 from flows.codec import Event, decode_decision
 from flows.dataflow import run_flow, run_plain
 from flows.log import LogRecord, MemoryLog, NewRecord, event_key
-from flows.outputs import Decided, Output, TaskFault
-from flows.policy_file import default_policy_text, parse_policy
+from flows.outputs import Output, TaskFault
+from flows.policy_file import default_policy_text
 from flows.store import MemoryStore
 from flows.task import NoPolicyError, ShardTask
 from geo import Position
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-STRICT_FOR_CASINOS = (
-    default_policy_text()
-    + """
-[[rules]]
-id = "casino"
-when = "mcc == '7995'"
-action = "STEP_UP"
-"""
+from tests.flows.shards_made import (
+    NOON,
+    Shard,
+    decided,
+    norms,
+    outcome,
+    passed_challenge,
+    payment,
+    policy,
 )
-
-
-def policy(text: str = STRICT_FOR_CASINOS) -> PolicyActivated:
-    return PolicyActivated(text, parse_policy(text).version, EARLIEST)
-
-
-def payment(number: int, **changes: object) -> Payment:
-    made = Payment(
-        f"t-{number}",
-        f"u-{number % 3}",
-        1_000 + 37 * (number % 11),
-        "EUR",
-        NOON + timedelta(minutes=7 * number),
-        f"m-{number % 5}",
-        mcc="5411",
-        device_id=f"dev-{number % 3}",
-        card_token=f"card-{number % 3}",
-        channel=Channel.ECOMMERCE,
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
-
-
-def outcome(number: int, verdict: Verdict = Verdict.GENUINE, user: str | None = None) -> Outcome:
-    name = user or f"u-{number % 3}"
-    when = NOON + timedelta(days=1, minutes=number)
-    return Outcome(f"o-{number}", f"t-{number}", name, OutcomeKind.ANALYST, verdict, when)
-
-
-def passed_challenge(number: int) -> Outcome:
-    made = outcome(number, Verdict.UNDECIDED)
-    return replace(made, outcome_kind=OutcomeKind.STEP_UP, three_ds_status=ThreeDSStatus.Y)
-
-
-class Shard:
-    """A log and a task over it, both in memory."""
-
-    def __init__(self, events: Sequence[Event] = (), store: MemoryStore | None = None) -> None:
-        self.log = MemoryLog()
-        self.store = store or MemoryStore()
-        self.task = ShardTask(self.store, self.log.find)
-        self.outputs: list[Output] = []
-        self.add(policy(), *events)
-
-    def add(self, *events: Event) -> list[Output]:
-        """Append events and apply those that are new."""
-        before = self.log.end
-        self.log.append([NewRecord.of(event) for event in events])
-        fresh = [o for record in self.log.read(before, 10_000) for o in self.task.apply(record)]
-        self.outputs += fresh
-        return fresh
-
-    def commit(self) -> None:
-        self.store.commit(self.task.changes())
-
-    def user(self, name: str) -> UserProfile:
-        self.commit()
-        raw = self.store.load(keys.user("default", name))
-        return UserProfile() if raw is None else UserProfile.unpack(raw)
 
 
 class ListFeed:
@@ -121,10 +57,6 @@ class Kept:
 
     def take(self, outputs: Sequence[Output]) -> None:
         self.outputs += outputs
-
-
-def decided(outputs: Sequence[Output]) -> list[Decided]:
-    return [output for output in outputs if isinstance(output, Decided)]
 
 
 def test_each_payment_gets_one_decision_at_its_position() -> None:
@@ -160,10 +92,6 @@ def test_an_event_that_no_stage_reads_passes_untouched() -> None:
 
 
 # Law 5: score, then learn; what was challenged waits.
-
-
-def norms(profile: UserProfile) -> tuple[object, ...]:
-    return (profile.norms.tolist(), profile.seen.tolist(), profile.position_s)
 
 
 def test_a_challenged_payment_is_counted_but_not_learned_until_it_is_cleared() -> None:
@@ -223,35 +151,6 @@ def test_a_location_is_the_last_known_position_for_travel() -> None:
         shard.add(payment(3, payer_position=tokyo, merchant_position=tokyo, channel=Channel.POS))
     )
     assert dict(zip(NAMES, answer.features, strict=True))["speed_kmh"] > 10_000
-
-
-# Fallback answers.
-
-
-def test_a_fallback_for_a_logged_payment_becomes_the_answer_in_force() -> None:
-    shard = Shard([payment(0)])
-    answered = FallbackAnswered(
-        payment(0), Action.STEP_UP, FallbackCause.DEADLINE, "p-then", payment_logged=True
-    )
-    (answer,) = decided(shard.add(answered))
-    decision = answer.decision
-    assert (decision.action, decision.source, decision.fallback_cause) == (
-        Action.STEP_UP,
-        Source.FALLBACK,
-        FallbackCause.DEADLINE,
-    )
-    assert decision.policy_version == "p-then"
-    assert decision.log_position == 0
-
-
-def test_a_payment_that_only_the_fallback_saw_waits_to_be_cleared() -> None:
-    answered = FallbackAnswered(
-        payment(0), Action.APPROVE, FallbackCause.OVERLOAD, "p-then", payment_logged=False
-    )
-    shard = Shard([answered])
-    untouched = norms(shard.user("u-0"))
-    shard.add(outcome(0))
-    assert norms(shard.user("u-0")) != untouched
 
 
 # Faults of ours.
@@ -387,12 +286,3 @@ def test_a_fault_of_the_environment_is_not_taken_for_a_decision() -> None:
     stage.scorer = FullDisk(stage.scorer, "u-0")  # type: ignore[assignment]
     with pytest.raises(OSError, match="no space"):
         shard.add(payment(0))
-
-
-def test_an_early_outcome_clears_a_payment_that_only_the_fallback_saw() -> None:
-    answered = FallbackAnswered(
-        payment(0), Action.APPROVE, FallbackCause.OVERLOAD, "p-then", payment_logged=False
-    )
-    shard = Shard([outcome(0), answered])
-    assert shard.user("u-0").early_outcomes == 0
-    assert shard.store.load(keys.quarantine("default", "t-0")) is None
