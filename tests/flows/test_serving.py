@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from alerting.engine import EngineUnavailableError, Health, Receipt
+from alerting.engine import Health
 from alerting.rpc.server import EdgeServer
 from flows.engine import Engine
 from flows.policy_file import default_policy_text
@@ -165,19 +165,30 @@ def test_a_policy_that_cannot_be_used_is_refused_with_its_problems(
     assert all(str(policy) in problem for problem in line["problems"])
 
 
-def test_a_dead_flow_takes_no_policy_and_the_log_says_why(
+def test_a_dead_flow_takes_no_policy_the_log_says_why_and_the_server_lives_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dead(*_: object) -> Receipt:
-        raise EngineUnavailableError("the flow is down")
+    def die(*_: object) -> None:
+        raise RuntimeError("planted")
 
     policy = tmp_path / "policy.toml"
     policy.write_text(default_policy_text() + "# another\n")
     wanted = settings(tmp_path, policy_file=policy)
-    with serving(tmp_path) as process, capture_logs() as lines:
-        monkeypatch.setattr(Engine, "change_policy", dead)
+    monkeypatch.setattr("flows.engine.RESTART_WAIT_S", (0.01,))
+    with monkeypatch.context() as dead, capture_logs() as lines:
+        dead.setattr("flows.engine.run_flow", die)
+        process = Serving(settings(tmp_path), default_policy_text())
+        process.start()
         reload_policy(process, wanted)
-        monkeypatch.undo()
-        reload_policy(process, wanted)
-    assert [line["event"] for line in lines] == ["policy_not_activated", "policy_activated"]
-    assert lines[0]["reason"] == "the flow is down"
+    try:
+        (refusal,) = (line for line in lines if line["event"] != "flow_died")
+        assert (refusal["event"], refusal["kept"]) == ("policy_not_activated", "the policy in force")
+        assert refusal["reason"]
+        assert get(process.operator_port, "/livez") == (200, "alive\n")
+        while process.health() is not Health.SERVING:
+            pass
+        with capture_logs() as lines:
+            reload_policy(process, wanted)
+        assert [line["event"] for line in lines] == ["policy_activated"]
+    finally:
+        process.stop()
