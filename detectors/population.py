@@ -198,8 +198,8 @@ def _at_least(masses: list[float], place: float) -> float:
 
 
 def _count(masses: list[float], place: float, unit: float) -> None:
-    for below in range(min(int(place) + 1, len(masses))):
-        masses[below] += unit
+    end = int(place) + 1
+    masses[:end] = [mass + unit for mass in masses[:end]]
 
 
 def _read_first(bins: list[float]) -> tuple[dict[str, list[float]], list[float]]:

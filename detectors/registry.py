@@ -44,17 +44,19 @@ class DetectorEntry:
 
 
 def _find() -> Iterator[DetectorEntry]:
-    codes: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for name in sorted(module.name for module in iter_modules(kinds.__path__)):
         module = import_module(f"{kinds.__name__}.{name}")
         camel = "".join(part.capitalize() for part in name.split("_"))
-        make = getattr(module, f"{camel}Detector")
+        for wanted in (f"{camel}Detector", f"{camel}Params"):
+            if not hasattr(module, wanted):
+                raise ImportError(f"{name}: holds no {wanted}; allowed: a detector and its parameters")
+        make, params = getattr(module, f"{camel}Detector"), getattr(module, f"{camel}Params")
         for spec in make.reasons:
-            if codes.setdefault(spec.code, name) != name:
-                raise ValueError(
-                    f"{name}: the code {spec.code} is taken by {codes[spec.code]}; allowed: its own"
-                )
-        yield DetectorEntry(name, getattr(module, f"{camel}Params"), make, make.reasons)
+            if spec.code in taken:
+                raise ImportError(f"{name}: the code {spec.code} is taken by {taken[spec.code]}")
+            taken[spec.code] = name
+        yield DetectorEntry(name, params, make, make.reasons)
 
 
 DETECTORS: Final = tuple(_find())

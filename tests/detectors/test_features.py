@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from detectors.events import PaymentType
-from detectors.features import NAMES, SURPRISES, joint_vector
+from detectors.features import FEATURE_VERSION, NAMES, SURPRISES, joint_vector, named
 from detectors.joint_model import SIZE
 from detectors.scoring import ModelParams, Scorer
 from tests.detectors.builders import START, World, a_full_payment, a_payment, a_stream
@@ -21,6 +21,13 @@ def test_names_are_unique_and_hold_what_rules_refer_to() -> None:
             assert f"{subject}_count_{window}" in NAMES
             assert subject == "merchant" or f"{subject}_sum_{window}" in NAMES
     assert NAMES[-len(SURPRISES) :] == tuple(f"surprise_{name}" for name in SURPRISES)
+
+
+def test_stored_features_are_named_as_far_as_their_version_allows() -> None:
+    stored = tuple(map(float, range(len(NAMES))))
+    assert named(FEATURE_VERSION, stored) == tuple(zip(NAMES, stored, strict=True))
+    assert [name for name, _ in named("features-1", stored)] == list(NAMES[: -len(SURPRISES)])
+    assert named(FEATURE_VERSION, ()) == ()
 
 
 def test_windows_include_the_payment_in_hand() -> None:
