@@ -7,6 +7,7 @@ The log stays the only truth: the journal only feeds it.
 
 import mmap
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from operator import itemgetter
@@ -21,7 +22,7 @@ from flows.log import NewRecord, ShardLog
 from flows.sqlite_shard import ShardFileError, SqliteShard
 
 PAGE_BYTES: Final = 8 << 20
-"""Some ten thousand answers."""
+"""Ten to twenty thousand answers."""
 _FRAME: Final = Struct("<IIq")
 """Length and checksum of the payload, and its arrival in Unix microseconds."""
 _END: Final = bytes(4)
@@ -65,7 +66,7 @@ class AnswerJournal:
         try:
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                os.posix_fallocate(file, 0, 2 * page_bytes)
+                _reserve(file, 2 * page_bytes)
                 self._map = mmap.mmap(file, 2 * page_bytes)
             finally:
                 os.close(file)
@@ -75,7 +76,9 @@ class AnswerJournal:
         self._page = 0
 
     def write(self, answer: NewRecord) -> int | None:
-        """Note an answer; gives what :meth:`drop` wants, or None when there is no room."""
+        """Note an answer; gives what :meth:`drop` wants, or None when there is no room, or it is closed."""
+        if self._map.closed:
+            return None
         if self._pages[1 - self._page].answers == 0:
             self._page = 1 - self._page
             self._blank(self._page)
@@ -128,11 +131,20 @@ class AnswerJournal:
             at += length
 
 
+def _reserve(file: int, size: int) -> None:
+    """Give a file its size, and its blocks where the system lets us."""
+    if sys.platform == "darwin":
+        os.ftruncate(file, size)
+    else:
+        os.posix_fallocate(file, 0, size)
+
+
 def open_journal(shard: SqliteShard) -> AnswerJournal:
     """The journal beside a shard, empty: what it held is in the shard's log."""
     try:
         journal = AnswerJournal(shard.path.with_name(shard.path.name + ".answers"))
         log_answers(journal, shard)
+        journal.clear()
     except BaseException:
         shard.close()
         raise
@@ -140,7 +152,10 @@ def open_journal(shard: SqliteShard) -> AnswerJournal:
 
 
 def log_answers(journal: AnswerJournal, log: ShardLog) -> None:
-    """Append the answers that were given and are not logged; to do it again changes nothing."""
+    """Append the answers that were given and are not logged; to do it again changes nothing.
+
+    The journal keeps them: a caller's thread may be adding to it just now.
+    """
     records = []
     # An empty log is not the one that these answers were given beside.
     for payload, arrival_us in journal.read() if log.end else ():
@@ -151,7 +166,6 @@ def log_answers(journal: AnswerJournal, log: ShardLog) -> None:
         if record is not None:
             records.append(record)
     log.append(records)
-    journal.clear()
 
 
 def answer_record(answer: NewRecord, log: ShardLog) -> NewRecord | None:

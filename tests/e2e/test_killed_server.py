@@ -9,6 +9,8 @@ from alerting.decision import Decision, FallbackCause, Source
 from detectors.events import Payment
 from flows.codec import encode_decision
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
+from flows.store import MemoryStore
+from flows.task import ShardTask
 from replay.gateway import GatewayClient, GatewayError
 from replay.server_process import ServerProcess, ServerStartError
 
@@ -47,6 +49,13 @@ def test_fallback_answers_survive_kill_9_byte_for_byte(tmp_path: Path) -> None:
     shard = SqliteShard(data / SHARD_FILE)
     # The policy, a payment with its answer beside it, four answers in place of theirs, and the last one.
     assert shard.end == shard.position == 1 + 2 + 4 + 1
+    replayed = MemoryStore()
+    task = ShardTask(replayed, shard.find)
+    for record in shard.read(0, 100):
+        task.apply(record)
+    replayed.commit(task.changes())
+    for position in range(1, shard.end + 1):
+        assert replayed.ledger_row(position) == shard.ledger_row(position)
     shard.close()
 
 
