@@ -43,13 +43,15 @@ def run_server(settings: Settings, before_batch: BeforeBatch | None = None) -> N
     ):
         signal.signal(number, _writer(wishes, wish))
     serving.start()
-    calm_garbage_collector()
-    # Others read this line to learn the port, so it goes to standard output.
-    print(json.dumps({"event": "serving", "port": serving.port, "operator_port": serving.operator_port}))
-    sys.stdout.flush()
-    while wishes.get() is not _Wish.STOP:
-        reload_policy(serving, settings)
-    serving.stop()
+    try:
+        calm_garbage_collector()
+        # Others read this line to learn the port, so it goes to standard output.
+        print(json.dumps({"event": "serving", "port": serving.port, "operator_port": serving.operator_port}))
+        sys.stdout.flush()
+        while wishes.get() is not _Wish.STOP:
+            reload_policy(serving, settings)
+    finally:
+        serving.stop()
 
 
 def reload_policy(serving: Serving, settings: Settings) -> None:

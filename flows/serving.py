@@ -100,13 +100,17 @@ class Serving:
         try:
             self.engine.start()
         except (OSError, sqlite3.Error) as error:
+            if self._operator is not None:
+                self._operator.stop()
             raise self._unusable_folder(str(error)) from None
         try:
             self._edge = self._build_edge()
             self._edge.start()
-        except (OSError, RuntimeError, ValueError) as error:
-            self.stop()
-            raise ServingError([_unusable("listen", self._settings.listen, str(error))]) from None
+        except BaseException as error:
+            self.stop()  # the flow's thread would keep the process alive
+            if isinstance(error, OSError | RuntimeError | ValueError):
+                raise ServingError([_unusable("listen", self._settings.listen, str(error))]) from None
+            raise
         self._answering.set()
 
     def _build_edge(self) -> EdgeServer:

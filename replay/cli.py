@@ -34,8 +34,12 @@ OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 
 
 def main() -> None:
-    """Entry point of the `tapwatch` command."""
-    app(prog_name="tapwatch")
+    """Entry point of the `tapwatch` command; an error that nobody expected is our fault and exits 3."""
+    try:
+        app(prog_name="tapwatch")
+    except Exception as error:  # noqa: BLE001  (the edge of the process)
+        sys.excepthook(type(error), error, error.__traceback__)
+        sys.exit(Exit.FAULT)
 
 
 @app.command()
@@ -54,6 +58,8 @@ def replay(
     Writes decisions.parquet, outcomes.parquet, dead_letters.jsonl and summary.json into the folder --out.
     With --policy that policy replaces all policies in the streams: what would have happened.
     Where a stream is damaged or cut short, all that could be read is decided and the exit code is 2.
+
+    Example: `tapwatch replay week.jsonl.zst --out run-a`
     """
     from flows.garbage import calm_garbage_collector
     from replay.run import ReplayParams
@@ -83,7 +89,10 @@ def import_(
     label_delay: Annotated[str, typer.Option(help="How late labels come: 7d, 12h, 30m.")] = "7d",
     as_json: JsonOption = False,
 ) -> None:
-    """Turn a data set into an event stream; its labels become outcomes that come late."""
+    """Turn a data set into an event stream; its labels become outcomes that come late.
+
+    Example: `tapwatch import fdh fdh-transactions --out fdh.jsonl.zst --label-delay 7d`
+    """
     from replay.importers import import_dataset
 
     with _errors(), _progress("events") as advance:
@@ -104,6 +113,8 @@ def record(
 
     A recording from position 0 replays to the very decisions that were served; one that begins later starts
     without the state that the server had then.
+
+    Example: `tapwatch record --data-dir data --out recorded.jsonl.zst`
     """
     from replay.record import record as export
 
@@ -126,6 +137,8 @@ def diff(
 
     A server's data folder stands for what it decided live, by its ledger; it may be running. So "tapwatch
     diff data run" says whether the replay of a recording decided as the server did.
+
+    Example: `tapwatch diff run-a run-b`
     """
     from replay.diff import diff_runs
     from replay.diff_text import format_diff
@@ -155,6 +168,8 @@ def evaluate(
 
     Ranking quality (ROC AUC, average precision, card precision@100), precision and recall at a daily review
     budget, recall at low false-positive rates, value stopped against good customers challenged, week by week.
+
+    Example: `tapwatch evaluate run-a --review-budget 50`
     """
     from replay.evaluate import evaluate as score
     from replay.evaluation_text import format_evaluation
@@ -179,6 +194,8 @@ def simulate(
     """Make a labelled stream of believable users: homes, rhythms, devices, trips, frauds, market ticks.
 
     The same seed and options give the same bytes.
+
+    Example: `tapwatch simulate --users 300 --days 21 --seed 7 --out week.jsonl.zst`
     """
     from replay.simulator import SimulatorParams
     from replay.simulator import simulate as make

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
@@ -44,8 +44,8 @@ def sample_events() -> list[Event]:
     return [event for event in read_stream(sample_path()) if not isinstance(event, BadRecord)]
 
 
-def run_demo(console: Console, target: str | None = None) -> int:
-    """Play the bundled stream; returns the number of payments that have no answer (0 when all is well).
+def run_demo(console: Console, target: str | None = None) -> dict[str, Any]:
+    """Play the bundled stream and show it on ``console``; gives what the gateway saw, as plain values.
 
     Without ``target``, the address of a running server, one is started for the while.
 
@@ -65,8 +65,15 @@ def run_demo(console: Console, target: str | None = None) -> int:
         _summarise(seen, frauds, console)
         _explain_one(seen, gateway, console)
     _say_what_next(target, console)
-    payments = sum(isinstance(event, Payment) for event in events)
-    return payments - len(seen.decisions)
+    actions = Counter(decision.action for decision in seen.decisions.values())
+    return {
+        "payments": sum(isinstance(event, Payment) for event in events),
+        "answered": len(seen.decisions),
+        "actions": {action.value: actions[action] for action in Action},
+        "p50_ms": round(_percentile_ms(seen, 0.5), 2),
+        "p99_ms": round(_percentile_ms(seen, 0.99), 2),
+        "published": seen.published,
+    }
 
 
 @contextmanager
@@ -132,10 +139,13 @@ def _summarise(seen: _Seen, frauds: set[str], console: Console) -> None:
     total = ("all", sum(row[1] for row in rows), sum(row[2] for row in rows))
     console.print(f"\nWhat became of {len(seen.decisions):,} payments (frauds are known only later):\n")
     console.print(format_table(("", "genuine", "fraud"), [*rows, total]), highlight=False)
-    ranked = sorted(seen.latencies_ms)
-    p50, p99 = ranked[len(ranked) // 2], ranked[int(len(ranked) * 0.99)]
+    p50, p99 = _percentile_ms(seen, 0.5), _percentile_ms(seen, 0.99)
     console.print(f"\nAnswered one after the other: half within {p50:.1f} ms, 99 % within {p99:.1f} ms.")
     console.print(f"{seen.published:,} other events were published.")
+
+
+def _percentile_ms(seen: _Seen, share: float) -> float:
+    return sorted(seen.latencies_ms)[int(len(seen.latencies_ms) * share)]
 
 
 def _explain_one(seen: _Seen, gateway: GatewayClient, console: Console) -> None:

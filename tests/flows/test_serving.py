@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -88,7 +89,7 @@ def test_a_disk_without_room_is_told_as_a_problem_of_the_folder(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(SqliteShard, "reserve_log", full)
-    process = Serving(settings(tmp_path, operator_listen=None), default_policy_text())
+    process = Serving(settings(tmp_path), default_policy_text())
     with pytest.raises(ServingError, match=r"^data_dir: .*: database or disk is full; allowed: "):
         process.start()
 
@@ -120,6 +121,19 @@ def test_the_process_lives_before_it_is_ready_and_is_ready_when_grpc_answers(
     assert [status for status, _ in seen] == [200, 503, 200]
     assert json.loads(seen[2][1]) == {"health": "SERVING"}
     assert process.health() is Health.NOT_SERVING
+
+
+def test_an_unforeseen_error_at_the_start_leaves_no_thread_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(_: EdgeServer) -> None:
+        raise TypeError("planted")
+
+    monkeypatch.setattr(EdgeServer, "start", break_down)
+    process = Serving(settings(tmp_path), default_policy_text())
+    with pytest.raises(TypeError, match="planted"):
+        process.start()
+    assert "shard-flow" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_metrics_say_what_runs_how_it_is_and_how_often_the_flow_was_started(tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ def test_explain_reads_a_kept_run(run_folder: Path) -> None:
         (("record", "--data-dir", "none", "--out", "x.jsonl"), "no such file"),
         (("explain", "t-1", "--data-dir", "none"), "no such file"),
         (("evaluate", "none"), "none"),
+        (("demo", "--target", "127.0.0.1:1"), "127.0.0.1:1: UNAVAILABLE"),
         (("config", "check", "--policy", "none.toml"), "none.toml"),
         (("config", "check", "--config", "none.toml"), "none.toml"),
     ],

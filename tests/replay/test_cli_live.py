@@ -65,3 +65,12 @@ def test_a_server_that_does_not_come_up_is_told_with_what_it_said(tmp_path: Path
         ServerStartError, match=r"ended with code 2 before it served; it said:\nerror: data_dir"
     ):
         ServerProcess(tmp_path / "data").start()
+
+
+@pytest.mark.slow
+def test_the_demo_answers_every_payment_and_its_figures_are_json() -> None:
+    done = tapwatch("demo", "--json")
+    assert done.exit_code == Exit.DONE, done.output
+    seen = json.loads(done.stdout)
+    assert seen["answered"] == seen["payments"] == sum(seen["actions"].values()) > 3_000
+    assert 0 < seen["p50_ms"] <= seen["p99_ms"]
