@@ -46,6 +46,8 @@ OF_ONE_MESSAGE = [
 # An address of this machine that other callers of the test do not call from.
 ELSEWHERE = "127.0.0.2"
 FOREVER_S = 3_600.0
+# Longer than a caller ever takes to send what it has, on a machine that is busy.
+PAUSE_S = 0.3
 
 
 class Held:
@@ -127,7 +129,7 @@ def test_a_stream_that_sends_nothing_is_ended(serve: Serve, hold: Hold, method: 
 
 
 def test_a_stream_that_falls_silent_gets_its_replies_before_it_is_ended(serve: Serve, hold: Hold) -> None:
-    server = serve(EdgeParams(stream_idle_s=0.01, default_deadline_s=20.0))
+    server = serve(EdgeParams(stream_idle_s=PAUSE_S, default_deadline_s=20.0))
     call = hold(server.port).open(DECIDE_STREAM, *(_stream_request(f"t-{n}") for n in range(3)))
     replies = [risk_pb2.DecideStreamResponse.FromString(next(call)) for _ in range(3)]
     assert [reply.decision.transaction_id for reply in replies] == ["t-0", "t-1", "t-2"]
@@ -137,7 +139,7 @@ def test_a_stream_that_falls_silent_gets_its_replies_before_it_is_ended(serve: S
 def test_events_that_fall_silent_are_told_what_became_of_them(
     serve: Serve, hold: Hold, engine: FakeEngine
 ) -> None:
-    call = hold(serve(EdgeParams(stream_idle_s=0.01)).port).open(
+    call = hold(serve(EdgeParams(stream_idle_s=PAUSE_S)).port).open(
         PUBLISH, write_event(an_outcome()).SerializeToString()
     )
     problem = _end_of(call)
@@ -146,7 +148,7 @@ def test_events_that_fall_silent_are_told_what_became_of_them(
 
 
 def test_a_stream_that_takes_no_replies_gives_its_place_back(serve: Serve) -> None:
-    server = serve(EdgeParams(stream_idle_s=0.01, max_streams=1))
+    server = serve(EdgeParams(stream_idle_s=PAUSE_S, max_streams=1))
     with RawHttp2(server.port, ELSEWHERE, {INITIAL_WINDOW_SIZE: 0}) as connection:
         stream = connection.open_call(DECIDE_STREAM)
         connection.send_message(stream, _stream_request("t-1"))
@@ -220,12 +222,17 @@ def test_callers_are_served_while_one_address_never_reads_its_replies(serve: Ser
 def test_a_reply_that_is_never_read_is_dropped_with_its_connection(serve: Serve) -> None:
     params = EdgeParams(max_calls_per_caller=1, max_connection_age_s=0.05, max_connection_grace_s=0.05)
     server = serve(params)
-    with RawHttp2(server.port, settings={INITIAL_WINDOW_SIZE: 0}) as connection:
-        stream = connection.open_call(DECIDE)
-        request = risk_pb2.DecideRequest(payment=PAYMENT.write(a_payment("t-1")))
-        connection.send_message(stream, request.SerializeToString(), last=True)
-        with pytest.raises(ConnectionError):
-            list(connection.frames())
+    with (
+        RawHttp2(server.port, settings={INITIAL_WINDOW_SIZE: 0}) as connection,
+        pytest.raises(ConnectionError),
+    ):
+        _decide_and_never_read(connection)
+
+
+def _decide_and_never_read(connection: RawHttp2) -> None:
+    request = risk_pb2.DecideRequest(payment=PAYMENT.write(a_payment()))
+    connection.send_message(connection.open_call(DECIDE), request.SerializeToString(), last=True)
+    list(connection.frames())
 
 
 def test_limits_and_what_is_open_can_be_read_as_metrics(engine: FakeEngine, hold: Hold) -> None:
