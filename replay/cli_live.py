@@ -22,13 +22,13 @@ RatesOption = Annotated[str, typer.Option(help="Requests per second, separated b
 
 
 _BENCH_HEAD = (
-    "   due/s  done/s  floor p50      p99   p50 ms   p95 ms   p99 ms  p99.9 ms   max ms"
-    "  fallback  error   cpu  peak MB"
+    "                floor ms                          latency ms\n"
+    "  due/s done/s   p50    p99   p50   p95    p99  p99.9    max fall  err  cpu   MB"
 )
 _BENCH_ROW = (
-    "{rate_per_s:8.0f}{answered_per_s:8.0f}{floor_p50_ms:11.2f}{floor_p99_ms:9.2f}"
-    "{p50_ms:9.2f}{p95_ms:9.2f}{p99_ms:9.2f}{p99_9_ms:10.2f}{max_ms:9.2f}"
-    "{fallbacks:10d}{errors:7d}{server_cpu:6.2f}{server_peak_mb:9.0f}"
+    "{rate_per_s:7.0f}{answered_per_s:7.0f}{floor_p50_ms:6.2f}{floor_p99_ms:7.2f}"
+    "{p50_ms:6.2f}{p95_ms:6.1f}{p99_ms:7.1f}{p99_9_ms:7.1f}{max_ms:7.1f}"
+    "{fallbacks:5d}{errors:5d}{server_cpu:5.2f}{server_peak_mb:5.0f}"
 )
 
 bench_app = typer.Typer(help="Measure speed and size on this machine.", no_args_is_help=True)

@@ -1,6 +1,7 @@
 """Deadline: a flow that stands still and three times too many requests; every request answered in time."""
 
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from contextlib import closing
@@ -125,8 +126,7 @@ class _HealthWatch:
 
     def _watch(self) -> None:
         while not self._ended.wait(0.2):
-            with urllib.request.urlopen(self._url, timeout=5.0) as reply:
-                self.seen.add(json.load(reply)["health"])
+            self.seen.add(_health(self._url))
 
     def __enter__(self) -> "_HealthWatch":
         self._thread.start()
@@ -135,3 +135,12 @@ class _HealthWatch:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
+
+
+def _health(url: str) -> str:
+    try:
+        with urllib.request.urlopen(url, timeout=5.0) as reply:
+            return str(json.load(reply)["health"])
+    except urllib.error.HTTPError as error:  # who is not ready says so with another status
+        with error:
+            return str(json.load(error)["health"])

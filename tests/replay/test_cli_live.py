@@ -68,6 +68,15 @@ def test_a_server_that_does_not_come_up_is_told_with_what_it_said(tmp_path: Path
 
 
 @pytest.mark.slow
+def test_the_inline_benchmark_fits_80_columns() -> None:
+    done = tapwatch("bench", "inline", "--rates", "100", "--seconds", 1, "--warm-up", 0)
+    assert done.exit_code == Exit.DONE, done.output
+    head, names, row = done.stdout.splitlines()[:3]
+    assert len(head) < len(names) == len(row) <= 80
+    assert len(names.split()) == len(row.split())
+
+
+@pytest.mark.slow
 def test_the_demo_answers_every_payment_and_its_figures_are_json() -> None:
     done = tapwatch("demo", "--json")
     assert done.exit_code == Exit.DONE, done.output
