@@ -36,9 +36,9 @@ from detectors.events import (
 )
 from tapwatch.v1 import decision_pb2, events_pb2, risk_pb2
 from tests.alerting.rpc.fake_engine import NOW, a_payment
-from tests.alerting.rpc.wire_values import (
+from tests.alerting.rpc.wire_values import DECISIONS, WILD_PAYMENTS
+from tests.detectors.event_strategies import (
     CONSENTS,
-    DECISIONS,
     LABELS,
     LOCATIONS,
     MERCHANTS,
@@ -47,7 +47,6 @@ from tests.alerting.rpc.wire_values import (
     STEP_UPS,
     TICKS,
     TRADES,
-    WILD_PAYMENTS,
 )
 
 _END = datetime.max.replace(tzinfo=UTC)
