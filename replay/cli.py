@@ -111,8 +111,8 @@ def record(
 ) -> None:
     """Export a span of a live log as a stream. Works beside a running server.
 
-    A recording from position 0 replays to the very decisions that were served; one that begins later starts
-    without the state that the server had then.
+    A recording from position 0 replays to the very decisions that were served, and "tapwatch diff data run"
+    says so; one that begins later starts without the state that the server had then.
 
     Example: `tapwatch record --data-dir data --out recorded.jsonl.zst`
     """

@@ -1,5 +1,6 @@
 """Record: a span of a shard's log as an event stream."""
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -43,8 +44,8 @@ def record(
                     at = entry.position
                 if progress is not None:
                     progress(at - after, last - after)
-    except ShardFileError as error:
-        raise StreamError(str(error)) from None
+    except (ShardFileError, sqlite3.DatabaseError) as error:
+        raise StreamError(f"{path}: can't be read: {error}") from None
     finally:
         shard.close()
     return {"records": max(0, at - after), "first_position": after + 1, "last_position": at, "out": str(out)}

@@ -66,9 +66,10 @@ def test_a_run_that_kept_its_shard_is_taken_as_a_run(tmp_path: Path) -> None:
 def test_a_folder_whose_shard_cannot_be_read_is_named(content: bytes, tmp_path: Path) -> None:
     data, run = a_server_and_a_run(tmp_path)
     (data / SHARD_FILE).write_bytes(content)
-    done = tapwatch("diff", data, run)
-    assert done.exit_code == Exit.BAD_INPUT
-    assert "can't be read" in " ".join(done.output.split())
+    for command in (("diff", data, run), ("record", "--data-dir", data, "--out", tmp_path / "r.jsonl")):
+        done = tapwatch(*command)
+        assert done.exit_code == Exit.BAD_INPUT
+        assert "can't be read" in " ".join(done.output.split())
 
 
 def test_a_folder_with_neither_run_nor_shard_says_what_is_needed(tmp_path: Path) -> None:
