@@ -31,33 +31,30 @@ class Currencies:
 
 
 class ReferenceAmounts:
-    """Amounts in the base currency and in euro.
+    """Amounts in the base currency and in euro. ``rated`` are the currencies that have a rate.
 
     Examples
     --------
     >>> from datetime import UTC, datetime
     >>> amounts = ReferenceAmounts(Currencies("EUR", {"USD": 0.9}))
     >>> payment = Payment("t", "u", 1_000, "USD", datetime(2026, 1, 1, tzinfo=UTC), "m")
-    >>> amounts.in_base(payment), amounts.in_euro_minor(payment), amounts.knows(payment)
-    (9.0, 900, True)
+    >>> amounts.in_base(payment), amounts.in_euro_minor(payment), sorted(amounts.rated)
+    (9.0, 900, ['EUR', 'USD'])
     """
 
-    __slots__ = ("_base", "_euro_minor")
+    __slots__ = ("_base", "_euro_minor", "rated")
 
     def __init__(self, currencies: Currencies) -> None:
         rates = {**currencies.rates, currencies.base: 1.0}
         # Dividing by a whole number keeps amounts in the base exact; multiplying by 0.01 would not.
         self._base = {code: (rate, 10 ** MINOR_DIGITS[code]) for code, rate in rates.items()}
+        self.rated = frozenset(rates)
         euro = rates.get("EUR")
         self._euro_minor = (
             {}
             if euro is None
             else {code: (rate / euro * 100, 10 ** MINOR_DIGITS[code]) for code, rate in rates.items()}
         )
-
-    def knows(self, payment: Payment) -> bool:
-        """Whether there is a rate for the payment's currency."""
-        return payment.currency in self._base
 
     def in_base(self, payment: Payment) -> float | None:
         """The amount in major units of the base; ``None`` if the currency has no rate."""

@@ -93,7 +93,7 @@ class Decider:
         for hit in hits:
             action = strictest(action, hit.action)
         reasons = _reasons(action, hits, assessment, thresholds)
-        if not self._amounts.knows(payment) and payment.payment_type not in _UNSCORED:
+        if payment.currency not in self._amounts.rated and payment.payment_type not in _UNSCORED:
             reasons = (*reasons[: MAX_REASONS - 1], no_rate_reason(payment))
         if reasons:
             advice = self._advisor.of_action(payment, action)

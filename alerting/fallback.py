@@ -46,10 +46,10 @@ class FallbackMatrix:
 class FallbackTable:
     """The matrix, ready to be asked."""
 
-    __slots__ = ("_amounts", "_default", "_rows")
+    __slots__ = ("_default", "_rated", "_rows")
 
     def __init__(self, matrix: FallbackMatrix, amounts: ReferenceAmounts) -> None:
-        self._amounts = amounts
+        self._rated = amounts.rated
         self._default = matrix.default
         self._rows = tuple(
             (
@@ -63,7 +63,7 @@ class FallbackTable:
 
     def action(self, payment: Payment, cause: FallbackCause) -> Action:
         """The declared answer; the strictest that may be meant where the amount has no reference rate."""
-        sofar, is_known = Action.APPROVE, self._amounts.knows(payment)
+        sofar, is_known = Action.APPROVE, payment.currency in self._rated
         for causes, may_fit, has_band, action in self._rows:
             if cause in causes and may_fit(payment):
                 sofar = strictest(sofar, action)

@@ -86,11 +86,11 @@ class SegmentedThresholds:
     that may hold.
     """
 
-    __slots__ = ("_amounts", "_general", "_possible", "_segments")
+    __slots__ = ("_general", "_possible", "_rated", "_segments")
 
     def __init__(self, general: Thresholds, segments: tuple[Segment, ...], amounts: ReferenceAmounts) -> None:
         self._general = general
-        self._amounts = amounts
+        self._rated = amounts.rated
         self._segments = tuple((s.when.matcher(amounts), s.thresholds(general)) for s in segments)
         self._possible = tuple(
             (s.when.matcher(amounts, unknown=True), s.when.has_band, s.thresholds(general)) for s in segments
@@ -98,7 +98,7 @@ class SegmentedThresholds:
 
     def of(self, payment: Payment) -> Thresholds:
         """The thresholds for this payment."""
-        if not self._amounts.knows(payment):
+        if payment.currency not in self._rated:
             return self._strictest(payment)
         for fits, thresholds in self._segments:
             if fits(payment):

@@ -112,7 +112,9 @@ def measure(payment: Payment, subjects: Subjects, rates: Mapping[str, float], ti
         last_s = last_payment_s(user.ahead, time_s) or last_s
     context.gap_s = time_s - last_s if 0 < last_s <= time_s else -1
     more, minor = (1.0, context.minor_ref) if context.counts else (0.0, 0)
-    context.user_counts, context.user_sums = _windows(user, time_s, more, minor)
+    context.user_counts, context.user_sums = (
+        _windows(user, time_s, more, minor) if user.ahead else user.velocity.windows(time_s, more, minor)
+    )
     context.merchant_counts = subjects.merchant.velocity.counts(time_s, more)
     if subjects.merchant.ahead:
         ahead, _ = windows_ahead(subjects.merchant.ahead, time_s)

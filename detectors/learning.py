@@ -55,10 +55,16 @@ def observe_payment(context: Context, subjects: Subjects) -> None:
     time_s, minor, clock = context.time_s, context.minor_ref, subjects.population.clock
     name = token(0, context.payment.user_id)
     is_ahead = clock.is_ahead(time_s)
-    _count(subjects.user, time_s, minor, is_ahead, clock)
+    for profile in (subjects.user, subjects.merchant, subjects.card, subjects.device):
+        if profile is None:
+            continue
+        if is_ahead or profile.ahead:
+            _count_ahead(profile, time_s, minor, clock)
+        else:
+            _touch(profile, time_s)
+            profile.velocity.add(time_s, minor)
     for entity in (subjects.merchant, subjects.card, subjects.device):
         if entity is not None:
-            _count(entity, time_s, minor, is_ahead, clock)
             entity.saw_user(name)
     if subjects.category is not None and not is_ahead:
         # No windows: a category is for amounts, and a busy one would only churn counters.
@@ -126,12 +132,9 @@ def _settle(profile: UserProfile | EntityProfile, clock: ShardClock) -> None:
             profile.move(Position(fact.lat, fact.lon), fact.time_s, fact.accuracy_m)
 
 
-def _count(
-    profile: UserProfile | EntityProfile, time_s: int, minor: int, is_ahead: bool, clock: ShardClock
-) -> None:
-    if profile.ahead:
-        _settle(profile, clock)
-    if is_ahead:
+def _count_ahead(profile: UserProfile | EntityProfile, time_s: int, minor: int, clock: ShardClock) -> None:
+    _settle(profile, clock)
+    if clock.is_ahead(time_s):
         profile.ahead = with_payment(profile.ahead, time_s, minor)
         return
     _touch(profile, time_s)
