@@ -105,6 +105,22 @@ class Explanation:
     quarantined: bool
 
 
+class Loop(Protocol):
+    """What an engine uses of an event loop."""
+
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: object) -> object:
+        """Call from the loop's thread, soon."""
+        ...
+
+    def add_reader(self, fd: int, callback: Callable[..., object], *args: object) -> object:
+        """Call whenever there is something to read."""
+        ...
+
+    def remove_reader(self, fd: int) -> bool:
+        """No more."""
+        ...
+
+
 class RiskEngine(Protocol):
     """Decides payments inline. All methods may be called from many threads."""
 
@@ -150,4 +166,12 @@ class RiskEngine(Protocol):
 
     def now(self) -> datetime:
         """The edge's clock (UTC): for refusing times too far ahead, never for decisions."""
+        ...
+
+    def hear_on(self, loop: Loop) -> None:
+        """Take answers in on ``loop`` from now on: to change threads costs as much as the decision."""
+        ...
+
+    def hear_alone(self) -> None:
+        """Stop using the loop; called on it, before it closes."""
         ...

@@ -9,6 +9,7 @@ import mmap
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from pathlib import Path
@@ -139,16 +140,16 @@ def _reserve(file: int, size: int) -> None:
         os.posix_fallocate(file, 0, size)
 
 
-def open_journal(shard: SqliteShard) -> AnswerJournal:
-    """The journal beside a shard, empty: what it held is in the shard's log."""
-    try:
-        journal = AnswerJournal(shard.path.with_name(shard.path.name + ".answers"))
+def journal_path(shard_file: Path) -> Path:
+    """Where the journal beside a shard file is."""
+    return shard_file.with_name(shard_file.name + ".answers")
+
+
+def log_left_answers(shard: SqliteShard) -> None:
+    """Append what an earlier process noted and did not log, and leave the journal empty."""
+    with closing(AnswerJournal(journal_path(shard.path))) as journal:
         log_answers(journal, shard)
         journal.clear()
-    except BaseException:
-        shard.close()
-        raise
-    return journal
 
 
 def log_answers(journal: AnswerJournal, log: ShardLog) -> None:

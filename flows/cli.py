@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from flows.fault_injection import BeforeBatch
+    from flows.fault_injection import Faults
     from flows.settings import Settings
 
 app = typer.Typer(
@@ -118,6 +118,10 @@ def serve(
 
     Example: `tapwatch serve --data-dir data --listen 127.0.0.1:50551`
     """
+    from flows.shard_spawn import ShardSpawner
+
+    spawner = ShardSpawner()
+    spawner.prepare()  # it loads its models while this process does
     from flows.process_log import configure_logging
     from flows.settings import SettingsError, load_settings, setting_as_given
 
@@ -134,7 +138,8 @@ def serve(
     from flows.serving import ServingError
 
     try:
-        run_server(load_settings(config, **flags), _faults(drill_stall, drill_slow_ms, drill_die_at))
+        faults = _faults(drill_stall, drill_slow_ms, drill_die_at)
+        run_server(load_settings(config, **flags), faults, spawner)
     except (SettingsError, PolicyError, ServingError) as error:
         raise _not_started(error.problems, form) from None
 
@@ -148,12 +153,12 @@ def _not_started(problems: Sequence[str], form: str) -> typer.Exit:
     return typer.Exit(Exit.BAD_INPUT)
 
 
-def _faults(stall: str | None, slow_ms: float, die_at: int) -> "BeforeBatch | None":
+def _faults(stall: str | None, slow_ms: float, die_at: int) -> "Faults | None":
     if not (stall or slow_ms or die_at):
         return None
-    from flows.fault_injection import dies_at, in_turn, stalls
+    from flows.fault_injection import Faults
 
-    return in_turn([stalls(stall, slow_ms), dies_at(die_at)])
+    return Faults(stall, slow_ms, die_at)
 
 
 @app.command()

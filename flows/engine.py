@@ -1,13 +1,14 @@
-"""The engine of one shard: the flow on its own supervised thread, behind the port of the gRPC edge."""
+"""The engine of one shard: its process supervised, its requests answered, behind the port of the edge."""
 
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -16,38 +17,49 @@ from alerting.decision import Decision, FallbackCause, PolicyActivated
 from alerting.engine import (
     Explanation,
     Health,
+    Loop,
     Pending,
     PendingReceipt,
     Published,
     Receipt,
     UnknownTransactionError,
 )
-from detectors.checks import EARLIEST
 from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import MODEL_VERSION, ModelParams
-from flows import keys
-from flows.answer_journal import log_answers, open_journal
-from flows.dataflow import run_flow
+from flows.answer_journal import AnswerJournal, journal_path, log_answers
+from flows.codec import decode_decision
+from flows.fault_injection import Faults
+from flows.frames import Frame, Kind, Line, read_noted, read_worked
 from flows.intake import Intake, IntakeParams, Mode
-from flows.live_feed import LiveFeed
+from flows.listening import Listener
 from flows.log import NewRecord, event_key
 from flows.metrics import Metrics
 from flows.on_record import effective_decision, explain, known_decision, payment_event_id
+from flows.pending import FallbackEntry, Publication, Submission
 from flows.policy_file import parse_policy
-from flows.sqlite_shard import SqliteShard
-from flows.task import ShardTask
+from flows.shard_process import ShardStart
+from flows.shard_spawn import ShardSpawner
+from flows.sqlite_shard import ShardFileError, SqliteShard, wal_bytes
 
 DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
 RESTART_WAIT_S: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
-CHECKPOINT_EVERY_S: Final = 1.0
-CHECKPOINT_AFTER: Final = 1_000
-"""Transactions; a thousand fill about half of the reserved write-ahead log."""
 PUBLISH_TIMEOUT_S: Final = 10.0
 START_PATIENCE_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
+
+
+class Running(Protocol):
+    """A shard process, or what stands for one."""
+
+    def wait(self) -> int:
+        """Wait for its end; gives its exit code."""
+        ...
+
+
+Spawn = Callable[[ShardStart], tuple[Line, Running]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class EngineParams:
         The policy to activate when another one, or none, is in force.
     cached_objects
         State objects kept in memory.
+    log_format, faults
+        See :class:`flows.shard_process.ShardStart`.
     """
 
     path: Path
@@ -69,6 +83,8 @@ class EngineParams:
     models: ModelParams = field(default_factory=ModelParams)
     intake: IntakeParams = field(default_factory=IntakeParams)
     cached_objects: int = 200_000
+    log_format: str = "console"
+    faults: Faults | None = None
 
 
 class Engine:
@@ -80,32 +96,32 @@ class Engine:
         Where the shard is and which policy applies.
     now
         The edge's clock; it stamps arrivals and is never seen by the task.
-    before_batch
-        Called by the flow with each batch's number of payments: where drills inject a stall.
+    spawn
+        Starts the shard process; a :class:`~flows.shard_spawn.ShardSpawner` unless told otherwise.
     """
 
     def __init__(
         self,
         params: EngineParams,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        before_batch: Callable[[int], None] | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
         self._params = params
         self._now = now
-        self._before_batch = before_batch
-        self._shard = SqliteShard(params.path)
-        self._journal = open_journal(self._shard)
+        self._spawn = spawn or ShardSpawner()
+        self._journal = AnswerJournal(journal_path(params.path))
         self._readers = threading.local()
         self._decider = _decider(params.policy_text)
         self._intake = Intake(
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
-        self._feed: LiveFeed | None = None
+        self._line: Line
+        self._position = 0
+        self._refused: str | None = None
+        self._opened = threading.Event()
         self._stopping = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._supervise, name="shard-flow"),
-            threading.Thread(target=self._checkpoint, name="checkpointer", daemon=True),
-        ]
+        self._listener = Listener(self._hear)
+        self._supervisor = threading.Thread(target=self._supervise, name="shard-line")
         self.restarts = 0
         self.metrics = Metrics()
         self._export_gauges()
@@ -113,36 +129,41 @@ class Engine:
     # Life.
 
     def start(self) -> None:
-        """Activate the policy and start the flow; returns when it has caught up with the log.
+        """Start the shard process and put the policy in force; returns when it has caught up with its log.
 
-        Whoever asks again for an old payment finds its answer then. A flow that dies, or takes long, is not
-        waited for: health tells of it.
+        Whoever asks again for an old payment finds its answer then. A process that dies, or takes long, is
+        not waited for: health tells of it.
+
+        Raises
+        ------
+        ShardFileError
+            When the shard file can't be used.
         """
-        self._shard.reserve_log()
-        self._activate(self._params.policy_text)
-        for thread in self._threads:
-            thread.start()
+        self._supervisor.start()
+        self._opened.wait()
+        if self._refused is not None:
+            self._supervisor.join()
+            self._journal.close()
+            raise ShardFileError(self._refused)
         patient_until = self._intake.clock() + START_PATIENCE_S
         while self._intake.mode is Mode.CATCHING_UP and self._intake.clock() < patient_until:
             self._stopping.wait(0.001)
 
     def stop(self) -> None:
-        """Finish what waits, commit it, and end the flow."""
+        """Finish what waits, commit it, and end the shard process."""
         self._stopping.set()
-        if self._feed is not None:
-            self._feed.stopping = True
-        for thread in self._threads:
-            thread.join()
+        self._intake.dispatch.finish()
+        self._supervisor.join()
         self._intake.fail_waiting(Mode.DOWN)
         self._log_answers()
-        self._shard.checkpoint()
-        self._shard.close()
 
     def _log_answers(self) -> None:
-        """Log the fallback answers that the flow, when it was down, did not come to."""
+        """Log the fallback answers that no shard process was there to take."""
         try:
-            log_answers(self._journal, self._shard)
-        except sqlite3.Error as error:
+            if self._journal.read():
+                with closing(SqliteShard(self._params.path, patience_s=START_PATIENCE_S)) as shard:
+                    log_answers(self._journal, shard)
+        except (sqlite3.Error, ShardFileError) as error:
             _log.error("answers_not_logged", kept="in the answer journal", reason=str(error))
         self._journal.close()
 
@@ -161,15 +182,19 @@ class Engine:
         self._decider = decider
         return receipt
 
-    def _activate(self, text: str) -> None:
-        """Log the configured policy unless it is in force already; only while no flow runs."""
-        stored = self._shard.load(keys.POLICY)
-        if stored is not None and stored[1:].decode() == text:
-            return
-        # A fresh log begins with its policy at a fixed time, so that equal runs have equal logs.
-        since = EARLIEST if self._shard.end == 0 else self.now()
-        event = PolicyActivated(text, self._decider.policy.version, since)
-        self._shard.append([NewRecord.of(event, self._arrival_us())])
+    def _shard_start(self, *, again: bool) -> ShardStart:
+        params, faults = self._params, self._params.faults
+        return ShardStart(
+            params.path,
+            params.policy_text if not again else None,
+            self.now(),
+            params.models,
+            params.cached_objects,
+            params.intake.max_batch,
+            params.intake.max_batch_s,
+            params.log_format,
+            replace(faults, die_at=0) if faults is not None and again else faults,
+        )
 
     # The port.
 
@@ -212,6 +237,14 @@ class Engine:
             patience -= 1
             self._stopping.wait(0.01)
 
+    def hear_on(self, loop: Loop) -> None:
+        """See :meth:`alerting.engine.RiskEngine.hear_on`."""
+        self._listener.lend(loop)
+
+    def hear_alone(self) -> None:
+        """See :meth:`alerting.engine.RiskEngine.hear_alone`."""
+        self._listener.take_back()
+
     def health(self) -> Health:
         """See :meth:`alerting.engine.RiskEngine.health`."""
         mode = self._intake.mode
@@ -225,47 +258,81 @@ class Engine:
         """See :meth:`alerting.engine.RiskEngine.now`."""
         return self._now()
 
-    # Threads.
+    # The line.
 
     def _supervise(self) -> None:
-        """Run the flow; when it dies, answer those who wait and start it again from the last commit."""
-        while not self._stopping.is_set():
-            try:
-                self._intake.mode = Mode.CATCHING_UP
-                task = ShardTask(
-                    self._shard, self._shard.find, self._params.models, self._params.cached_objects
-                )
-                self._feed = feed = LiveFeed(
-                    self._shard, task, self._intake, self.metrics, self._before_batch
-                )
-                feed.stopping = self._stopping.is_set()
-                run_flow(feed, task, feed)
-            except BaseException as error:  # noqa: BLE001  (the edge of the thread; Bytewax panics too)
-                cause = error.__cause__ or error.__context__ or error
-                _log.error("flow_died", error=repr(error), cause=repr(cause), restarts=self.restarts)
-                self._intake.fail_waiting(Mode.DOWN)
-                wait_s = RESTART_WAIT_S[min(self.restarts, len(RESTART_WAIT_S) - 1)]
-                self.restarts += 1
-                self._stopping.wait(wait_s)
+        """Hear the shard process; when it dies, answer those who wait and start another one."""
+        while True:
+            self._intake.mode = Mode.CATCHING_UP
+            self._line, running = self._spawn(self._shard_start(again=self.restarts > 0))
+            self._listener.listen(self._line)
+            lost = self._intake.dispatch.detach()
+            self._line.close()
+            code = running.wait()
+            if not self._opened.is_set():
+                self._refused = self._refused or f"the shard process ended with code {code}; its log says why"
+                self._opened.set()
+                return
+            if self._stopping.is_set() and code == 0:
+                return
+            _log.error("shard_process_ended", exit_code=code, restarts=self.restarts)
+            self._intake.fail_waiting(Mode.DOWN)
+            for entry in lost:
+                if isinstance(entry, Publication):
+                    entry.settle(None)
+            wait_s = RESTART_WAIT_S[min(self.restarts, len(RESTART_WAIT_S) - 1)]
+            self.restarts += 1
+            if self._stopping.wait(wait_s):
+                return
 
-    def _checkpoint(self) -> None:
-        """Keep the write-ahead log short without ever doing it inside a commit."""
-        reader = self._shard.reader()
-        moved = 0
-        while not self._stopping.wait(CHECKPOINT_EVERY_S):
-            if self._shard.transactions - moved > CHECKPOINT_AFTER:
-                moved = self._shard.transactions
-                reader.checkpoint()
-                self._shard.finish_checkpoint()
-        reader.close()
+    def _hear(self, came: Frame) -> None:
+        intake = self._intake
+        if came.kind == Kind.DECIDED:
+            submission = intake.dispatch.settle(came.ticket)
+            if isinstance(submission, Submission) and submission.decision is None:
+                decision = decode_decision(came.body)
+                intake.answer(submission, decision)
+                self.metrics.decided(decision)
+        elif came.kind == Kind.NOTED:
+            self._settle(came)
+        elif came.kind == Kind.WORKED:
+            worked = read_worked(came.body)
+            self._position = worked.position
+            self.metrics.faulted(worked.faults)
+            intake.dispatch.worked(worked)
+        elif came.kind == Kind.OPENED:
+            intake.dispatch.attach(self._line)
+            self._opened.set()
+        elif came.kind == Kind.RUNNING:
+            intake.mode = Mode.RUNNING
+        elif came.kind == Kind.REFUSED:
+            self._refuse(came.body.decode())
+
+    def _settle(self, came: Frame) -> None:
+        entry, noted = self._intake.dispatch.settle(came.ticket), read_noted(came.body)
+        if isinstance(entry, Publication):
+            entry.settle(Receipt(noted.position, noted.duplicate), conflict=noted.conflict)
+        elif isinstance(entry, FallbackEntry):
+            self._intake.recorded(entry)
+            if entry.submission.decision is not None:
+                self.metrics.decided(entry.submission.decision)
+        elif noted.conflict:
+            self._intake.refuse(entry)
+
+    def _refuse(self, reason: str) -> None:
+        """The shard file can't be used: at the start that is for the caller, later for the log."""
+        if not self._opened.is_set():
+            self._refused = reason
+        else:
+            _log.error("shard_file_refused", reason=reason)
 
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge
-        gauge("log_position", "Position of the last log record.", lambda: self._shard.end)
+        gauge("log_position", "Position of the last log record.", lambda: self._position)
         gauge("payments_waiting", "Payments that wait for the flow.", lambda: self._intake.waiting)
         gauge("fallback_share", "Fallback answers of the last minute (0..1).", self._intake.rate.share)
         self.metrics.counter("flow_restarts", "Times that the flow was started again.", lambda: self.restarts)
-        gauge("write_ahead_log_bytes", "Size of the write-ahead log.", self._shard.wal_bytes)
+        gauge("write_ahead_log_bytes", "Size of the write-ahead log.", lambda: wal_bytes(self._params.path))
 
     # What the intake asks for.
 
@@ -286,7 +353,7 @@ class Engine:
     def _reader(self) -> SqliteShard:
         reader: SqliteShard | None = getattr(self._readers, "shard", None)
         if reader is None:
-            reader = self._readers.shard = self._shard.reader()
+            reader = self._readers.shard = SqliteShard.open_reader(self._params.path)
         return reader
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 BeforeBatch = Callable[[int], None]
 """Called by the flow with each batch's number of payments."""
@@ -9,6 +10,19 @@ BeforeBatch = Callable[[int], None]
 
 class PlantedError(RuntimeError):
     """Kills a flow, because a drill wished it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """The faults that a drill wants; see :func:`stalls` and :func:`dies_at`."""
+
+    stall: str | None = None
+    slow_ms: float = 0.0
+    die_at: int = 0
+
+    def hook(self) -> BeforeBatch:
+        """What the flow calls."""
+        return in_turn([stalls(self.stall, self.slow_ms), dies_at(self.die_at)])
 
 
 def stalls(spec: str | None, slow_ms: float) -> BeforeBatch:

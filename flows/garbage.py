@@ -1,14 +1,19 @@
-"""Python's garbage collector, kept from walking the whole heap while a caller waits."""
+"""Python's garbage collector, kept from walking the heap while a caller waits."""
 
 import gc
+from typing import Final
+
+_YOUNG: Final = 2_000
+"""Objects that a collection visits: about a millisecond. gRPC leaves some ten in cycles at each call."""
+_NEVER: Final = 1_000_000
 
 
 def calm_garbage_collector() -> None:
-    """Leave out full collections from now on.
+    """Collect young garbage often and in small portions, and the rest never.
 
     The cached state is hundreds of thousands of objects without cycles; a full collection visits them all,
-    which takes longer than a deadline. Young garbage is still collected.
+    which takes longer than a deadline.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 1_000_000)
+    gc.set_threshold(_YOUNG, _NEVER, _NEVER)

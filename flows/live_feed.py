@@ -1,23 +1,24 @@
-"""The live end of the shard flow: what waits in the intake becomes log records, outputs become answers.
+"""The live end of the shard flow: requests become log records, outputs become answers.
 
-The feed itself appends: it drains the queue and writes the new records, now and then together with the work
-that the task has finished since, in one transaction. One thread, one flush to disk, no extra hop.
+The feed itself appends: it takes what has come and writes the new records, now and then together with the
+work that the task has finished since, in one transaction. One thread, one flush to disk, no extra hop.
 """
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from alerting.engine import Receipt
+from detectors.events import Payment
 from flows.answer_journal import answer_record
-from flows.intake import Intake, Mode
+from flows.codec import encode_decision
+from flows.frames import Kind, Noted, Worked
+from flows.inbox import Inbox, Request
 from flows.log import Appended, LogRecord
-from flows.metrics import Metrics
 from flows.on_record import effective_decision
 from flows.outputs import Decided, Output, TaskFault
-from flows.pending import Entry, FallbackEntry, Publication, Submission
+from flows.pacing import Pacing
 from flows.sqlite_shard import SqliteShard
 from flows.store import Slice
 from flows.task import ShardTask
@@ -32,7 +33,7 @@ Durable is what is in the log; state and ledger follow from it. Stored at every 
 than the decisions themselves; stored too late in one piece they would hold up the next caller.
 """
 IDLE_WAIT_S: Final = 0.2
-"""How long the flow's thread waits for a record before it looks at anything else."""
+"""How long the flow waits for a record before it looks at anything else."""
 CATCH_UP_BATCH: Final = 1_024
 
 _log = structlog.get_logger(__name__)
@@ -47,10 +48,13 @@ class LiveFeed:
         Log and store, written by the flow's thread only.
     task
         The task whose finished work is committed.
-    intake
-        Where requests wait.
-    metrics
-        Where decisions are counted.
+    inbox
+        Where requests come from and answers go.
+    max_batch
+        Records taken at once, at most.
+    max_batch_s
+        How long a batch may take, going by what payments took lately: answers leave when their batch is
+        done, so a slow flow takes fewer at once.
     before_batch
         Called with each batch's number of payments before it is handed on: where drills inject a stall.
     """
@@ -59,22 +63,26 @@ class LiveFeed:
         self,
         shard: SqliteShard,
         task: ShardTask,
-        intake: Intake,
-        metrics: Metrics,
+        inbox: Inbox,
+        max_batch: int,
+        max_batch_s: float,
         before_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._shard = shard
         self._task = task
-        self._intake = intake
-        self._metrics = metrics
+        self._inbox = inbox
+        self._max_batch = max_batch
+        self._max_batch_s = max_batch_s
         self._before_batch = before_batch
         self._committed = task.position
-        self._committed_at = intake.clock()
+        self._committed_at = time.monotonic()
         self._read = task.position
         self._catch_up_to = shard.end
-        self._awaited: dict[int, Submission] = {}
-        self._batch = (0, 0.0)
-        self.stopping = False
+        self._awaited: dict[int, int] = {}
+        self._beside: list[Request] = []
+        self._running = False
+        self._payments, self._begun, self._faults = 0, 0.0, 0
+        self._pacing = Pacing()
 
     # The feed.
 
@@ -82,18 +90,23 @@ class LiveFeed:
         """See :meth:`flows.dataflow.Feed.next_batch`."""
         if self._read < self._catch_up_to:
             return self._re_read()
-        if self._intake.mode is not Mode.RUNNING:
+        if not self._running:
+            self._running = True
             self._commit()  # so that whoever asks for an old payment finds its answer
-            self._intake.mode = Mode.RUNNING
+            self._inbox.say(Kind.RUNNING)
         self._task.settle()
-        entries = self._intake.take(IDLE_COMMIT_S)
-        if not entries:
+        requests = self._take(IDLE_COMMIT_S)
+        if not requests:
             if self._task.position > self._committed:
                 self._commit()
-            if self.stopping:
+            if self._inbox.closed:
                 raise StopIteration
-            entries = self._intake.take(IDLE_WAIT_S)
-        return self._append(entries) if entries else []
+            requests = self._take(IDLE_WAIT_S)
+        return self._append(requests) if requests else []
+
+    def _take(self, timeout_s: float) -> list[Request]:
+        payments = self._pacing.fitting(self._max_batch_s, self._max_batch)
+        return self._inbox.take(timeout_s, self._max_batch, payments)
 
     def _re_read(self) -> list[LogRecord]:
         """What an earlier run appended and did not finish."""
@@ -102,86 +115,90 @@ class LiveFeed:
         self._read = records[-1].position
         return records
 
-    def _append(self, entries: list[Entry]) -> list[LogRecord]:
-        begun = self._intake.clock()
-        new = [entry.record for entry in entries]
-        work = self._finished_work(begun) if self._slice_is_due(begun) else None
-        try:
-            appended = self._shard.append_and_commit(new, work)
-        except BaseException:
-            self._intake.give_back(entries)
-            raise
+    def _append(self, requests: list[Request]) -> list[LogRecord]:
+        self._begun = time.monotonic()
+        work = self._finished_work() if self._slice_is_due() else None
+        new = [request.record for request in requests]
         records = []
-        for entry, place in zip(entries, appended, strict=True):
-            if place.duplicate:
-                self._settle_duplicate(entry, place)
-            else:
-                records.append(LogRecord(place.position, entry.record.event, entry.record.arrival_us))
-                self._await(entry, place)
+        for request, place in zip(requests, self._shard.append_and_commit(new, work), strict=True):
+            if not place.duplicate:
+                record = request.record
+                records.append(LogRecord(place.position, record.event, record.arrival_us))
+            self._note(request, place)
+        records += self._append_beside()
         if records:
             self._read = records[-1].position
-        payments = sum(isinstance(entry, Submission) for entry in entries)
+        self._payments = len(self._awaited)
         if self._before_batch is not None:
-            self._before_batch(payments)
-        self._batch = (payments, begun)
+            self._before_batch(self._payments)
+        if not self._awaited:
+            self._send()  # nothing will come out of the task that these answers could leave with
         return records
 
-    def _slice_is_due(self, now: float) -> bool:
-        waiting = self._task.position - self._committed
-        return waiting >= SLICE_RECORDS or (waiting > 0 and now >= self._committed_at + SLICE_S)
+    def _append_beside(self) -> list[LogRecord]:
+        """Log the fallback's answers to payments that have a position of their own."""
+        requests, self._beside = self._beside, []
+        new = [record for r in requests if (record := answer_record(r.record, self._shard)) is not None]
+        places = self._shard.append(new) if new else []
+        for request in requests:
+            self._inbox.noted(request.ticket, Noted(self._shard.end, duplicate=False, conflict=False))
+        return [
+            LogRecord(place.position, record.event, record.arrival_us)
+            for record, place in zip(new, places, strict=True)
+            if not place.duplicate
+        ]
 
-    def _finished_work(self, now: float) -> Slice:
-        self._committed, self._committed_at = self._task.position, now
+    def _slice_is_due(self) -> bool:
+        waiting = self._task.position - self._committed
+        return waiting >= SLICE_RECORDS or (waiting > 0 and self._begun >= self._committed_at + SLICE_S)
+
+    def _finished_work(self) -> Slice:
+        self._committed, self._committed_at = self._task.position, time.monotonic()
         return self._task.changes()
 
     def _commit(self) -> None:
-        self._shard.commit(self._finished_work(self._intake.clock()))
+        self._shard.commit(self._finished_work())
 
-    def _await(self, entry: Entry, place: Appended) -> None:
-        if isinstance(entry, Submission):
-            self._awaited[place.position] = entry
-        elif isinstance(entry, Publication):
-            entry.settle(Receipt(place.position, duplicate=False))
+    def _note(self, request: Request, place: Appended) -> None:
+        if request.kind is Kind.PAYMENT and not place.duplicate:
+            self._awaited[place.position] = request.ticket
+        elif request.kind is Kind.PAYMENT and not place.conflict:
+            self._repeat(request, place)
+        elif request.kind is Kind.FALLBACK and place.duplicate:
+            self._beside.append(request)
         else:
-            self._intake.recorded(entry)
+            self._inbox.noted(request.ticket, Noted(place.position, place.duplicate, place.conflict))
 
-    def _settle_duplicate(self, entry: Entry, place: Appended) -> None:
-        if isinstance(entry, Publication):
-            entry.settle(Receipt(place.position, duplicate=True), conflict=place.conflict)
-        elif isinstance(entry, FallbackEntry):
-            self._settle_answer(entry)
-        elif place.conflict:
-            self._intake.refuse(entry)
+    def _repeat(self, request: Request, place: Appended) -> None:
+        """Answer a payment that was logged before as it was answered then."""
+        if self._task.position > self._committed:
+            self._commit()  # the answer may be among what is finished and not stored
+        payment = request.record.event
+        assert isinstance(payment, Payment)
+        known = effective_decision(self._shard, payment.tenant, payment.transaction_id)
+        if known is None:
+            self._inbox.noted(request.ticket, Noted(place.position, place.duplicate, place.conflict))
         else:
-            payment = entry.payment
-            if self._task.position > self._committed:
-                self._commit()  # the answer may be among what is finished and not stored
-            known = effective_decision(self._shard, payment.tenant, payment.transaction_id)
-            if known is not None:
-                self._intake.answer(entry, known)
-
-    def _settle_answer(self, entry: FallbackEntry) -> None:
-        """A fallback answer whose id the log has; where that is its payment, the answer goes beside it."""
-        record = answer_record(entry.record, self._shard)
-        if record is None or record.event_key == entry.record.event_key:
-            self._intake.recorded(entry)
-        else:
-            self._intake.give_back([replace(entry, record=record)])
+            self._inbox.decided(request.ticket, encode_decision(known))
 
     # The effects.
 
     def take(self, outputs: Sequence[Output]) -> None:
         """See :meth:`flows.dataflow.Effects.take`."""
-        payments, begun = self._batch
-        if payments:
-            self._intake.pacing.worked(payments, self._intake.clock() - begun)
-            self._batch = (0, 0.0)
         for output in outputs:
             if isinstance(output, Decided):
-                self._metrics.decided(output.decision)
-                submission = self._awaited.pop(output.position, None)
-                if submission is not None:
-                    self._intake.answer(submission, output.decision)
+                ticket = self._awaited.pop(output.position, None)
+                if ticket is not None:
+                    self._inbox.decided(ticket, output.encoded)
             elif isinstance(output, TaskFault):
-                self._metrics.faulted()
+                self._faults += 1
                 _log.error("record_failed", position=output.position, reason=output.reason)
+        if self._running:
+            self._send()
+
+    def _send(self) -> None:
+        seconds = time.monotonic() - self._begun
+        if self._payments:
+            self._pacing.worked(self._payments, seconds)
+        self._inbox.send(Worked(self._read, self._payments, seconds, self._faults))
+        self._payments, self._faults = 0, 0

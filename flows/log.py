@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Protocol
+from typing import Final, Protocol
 
 from alerting.decision import FallbackAnswered
 from flows.codec import Event, encode_event
+
+DIGEST_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +115,4 @@ def event_key(event_id: str) -> bytes:
 
 
 def _digest(payload: bytes) -> bytes:
-    return blake2b(payload, digest_size=16).digest()
+    return blake2b(payload, digest_size=DIGEST_BYTES).digest()

@@ -65,9 +65,9 @@ class Metrics:
         else:
             self._scores.observe(decision.score)
 
-    def faulted(self) -> None:
-        """Count one record that could not be applied."""
-        self._faults.inc()
+    def faulted(self, records: int) -> None:
+        """Count records that could not be applied."""
+        self._faults.inc(records)
 
     def text(self) -> bytes:
         """The exposition text."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from alerting.decision import Decision, FallbackAnswered, FallbackCause
 from alerting.engine import EngineUnavailableError, PayloadConflictError, Receipt
 from detectors.events import Payment
+from flows.frames import Kind
 from flows.log import NewRecord
 from flows.news import News
 
@@ -26,7 +27,8 @@ class Desk(Protocol):
 class Submission:
     """A payment on its way to an answer; see :class:`alerting.engine.Pending`."""
 
-    __slots__ = ("_desk", "_news", "cause", "conflict", "decision", "due", "payment", "record", "taken")
+    __slots__ = ("_desk", "_news", "cause", "conflict", "decision", "due", "payment", "record")
+    frame_kind: ClassVar = Kind.PAYMENT
 
     def __init__(self, desk: "Desk", payment: Payment, record: NewRecord, due: float) -> None:
         self._desk = desk
@@ -37,7 +39,6 @@ class Submission:
         self.decision: Decision | None = None
         self.cause = FallbackCause.DEADLINE
         self.conflict = False
-        self.taken = False
 
     def on_answer(self, callback: Callable[[], None]) -> None:
         """See :meth:`alerting.engine.Pending.on_answer`."""
@@ -58,10 +59,10 @@ class Submission:
         """Block until there is an answer, or until ``due`` on the intake's clock."""
         self._news.wait(due - self._desk.clock())
 
-    def answered(self, decision: Decision, cause: FallbackCause, *, payment_logged: bool) -> NewRecord:
-        """The record of a fallback answer to this payment."""
+    def answered(self, decision: Decision, cause: FallbackCause) -> NewRecord:
+        """The record of a fallback answer to this payment, which the log may not have."""
         event = FallbackAnswered(
-            self.payment, decision.action, cause, decision.policy_version, payment_logged
+            self.payment, decision.action, cause, decision.policy_version, payment_logged=False
         )
         return NewRecord.of(event, self.record.arrival_us)
 
@@ -115,6 +116,7 @@ class Publication:
     """An event that needs a receipt and no decision; see :class:`alerting.engine.PendingReceipt`."""
 
     __slots__ = ("_news", "conflict", "receipt", "record")
+    frame_kind: ClassVar = Kind.EVENT
 
     def __init__(self, record: NewRecord) -> None:
         self._news = News()
@@ -149,6 +151,7 @@ class Publication:
 class FallbackEntry:
     """A fallback answer on its way into the log; ``page`` is where the answer journal has it."""
 
+    frame_kind: ClassVar = Kind.FALLBACK
     record: NewRecord
     submission: Submission
     page: int | None

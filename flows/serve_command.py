@@ -5,17 +5,21 @@ import signal
 import sys
 from collections.abc import Callable
 from enum import Enum, auto
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from typing import Final
 
 import structlog
 
 from alerting.engine import EngineUnavailableError, PayloadConflictError
 from alerting.policy import PolicyError
-from flows.fault_injection import BeforeBatch
+from flows.engine import Spawn
+from flows.fault_injection import Faults
 from flows.garbage import calm_garbage_collector
 from flows.serving import Serving
 from flows.settings import Settings
 from flows.startup_checks import read_policy
+
+_LOOK_UP_S: Final = 0.2
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +29,7 @@ class _Wish(Enum):
     RELOAD = auto()
 
 
-def run_server(settings: Settings, before_batch: BeforeBatch | None = None) -> None:
+def run_server(settings: Settings, faults: Faults | None = None, spawn: Spawn | None = None) -> None:
     """Serve until SIGTERM or SIGINT; SIGHUP reads the policy again.
 
     Raises
@@ -34,7 +38,7 @@ def run_server(settings: Settings, before_batch: BeforeBatch | None = None) -> N
         When the process can't start.
     """
     wishes: SimpleQueue[_Wish] = SimpleQueue()
-    serving = Serving(settings, read_policy(settings.policy_file), before_batch)
+    serving = Serving(settings, read_policy(settings.policy_file), faults, spawn)
     # A handler only writes down what is wished: it may interrupt anything, a line of the log included.
     for number, wish in (
         (signal.SIGTERM, _Wish.STOP),
@@ -48,7 +52,7 @@ def run_server(settings: Settings, before_batch: BeforeBatch | None = None) -> N
         # Others read this line to learn the port, so it goes to standard output.
         print(json.dumps({"event": "serving", "port": serving.port, "operator_port": serving.operator_port}))
         sys.stdout.flush()
-        while wishes.get() is not _Wish.STOP:
+        while _next(wishes) is not _Wish.STOP:
             reload_policy(serving, settings)
     finally:
         serving.stop()
@@ -67,6 +71,18 @@ def reload_policy(serving: Serving, settings: Settings) -> None:
             _log.info("policy_unchanged", kept="the policy in force")
         else:
             _log.info("policy_activated", position=receipt.log_position)
+
+
+def _next(wishes: "SimpleQueue[_Wish]") -> _Wish:
+    """Wait for a wish, and look up now and then.
+
+    A signal that comes just before a wait without end does not interrupt it: its handler would never run.
+    """
+    while True:
+        try:
+            return wishes.get(timeout=_LOOK_UP_S)
+        except Empty:
+            continue
 
 
 def _writer(wishes: "SimpleQueue[_Wish]", wish: _Wish) -> Callable[..., None]:

@@ -2,7 +2,6 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
 
 from prometheus_client import disable_created_metrics
 
@@ -13,7 +12,8 @@ from alerting.rpc.params import TlsFiles
 from alerting.rpc.server import EdgeServer, build_server
 from alerting.wording import reason_line
 from flows.address import listening_problem, parse_address, system_words
-from flows.engine import Engine, EngineParams
+from flows.engine import Engine, EngineParams, Spawn
+from flows.fault_injection import Faults
 from flows.operator import OperatorServer
 from flows.settings import CallerSettings, Settings, TlsSettings
 from flows.settings_words import shown
@@ -39,7 +39,11 @@ class Serving:
     """
 
     def __init__(
-        self, settings: Settings, policy_text: str, before_batch: Callable[[int], None] | None = None
+        self,
+        settings: Settings,
+        policy_text: str,
+        faults: Faults | None = None,
+        spawn: Spawn | None = None,
     ) -> None:
         self._settings = settings
         self._policy_in_force = policy_version(policy_text)
@@ -49,7 +53,7 @@ class Serving:
             raise ServingError(problems)
         self._operator = self._bind_operator()
         try:
-            self.engine = self._open_engine(policy_text, before_batch)
+            self.engine = self._open_engine(policy_text, faults, spawn)
         except ServingError:
             if self._operator is not None:
                 self._operator.stop()
@@ -70,7 +74,7 @@ class Serving:
         except OSError as error:
             raise ServingError([_unusable("operator_listen", text, system_words(error))]) from None
 
-    def _open_engine(self, policy_text: str, before_batch: Callable[[int], None] | None) -> Engine:
+    def _open_engine(self, policy_text: str, faults: Faults | None, spawn: Spawn | None) -> Engine:
         settings = self._settings
         params = EngineParams(
             path=settings.data_dir / SHARD_FILE,
@@ -78,10 +82,12 @@ class Serving:
             models=settings.models,
             intake=settings.engine.intake(),
             cached_objects=settings.engine.cached_objects,
+            log_format=settings.log_format,
+            faults=faults,
         )
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
-            return Engine(params, before_batch=before_batch)
+            return Engine(params, spawn=spawn)
         except OSError as error:
             raise self._unusable_folder(system_words(error)) from None
         except ShardFileError as error:
@@ -99,7 +105,7 @@ class Serving:
             self._operator.start()
         try:
             self.engine.start()
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, ShardFileError) as error:
             if self._operator is not None:
                 self._operator.stop()
             raise self._unusable_folder(str(error)) from None

@@ -7,6 +7,7 @@ from survives a kill and a power cut. One thread writes; others read through a :
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ SHARD_FILE: Final = "shard.db"
 SCHEMA_VERSION: Final = 1
 
 RESERVED_BYTES: Final = 16_000_000
+_LOOK_AGAIN_S: Final = 0.02
 _SCHEMA: Final = """
 CREATE TABLE log (
     position INTEGER PRIMARY KEY, event_key BLOB NOT NULL UNIQUE,
@@ -49,18 +51,20 @@ class SqliteShard:
         The database file; made when it does not exist.
     durable
         ``False`` gives up durability for speed: for a replay, whose log is the stream it reads.
+    patience_s
+        How long to wait for another writer to end.
 
     Raises
     ------
     ShardFileError
-        When the file is something else, or was written by another schema version.
+        When the file is something else, was written by another schema version, or is being written.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, *, durable: bool = True, patience_s: float = 0.0) -> None:
         self.path = path
         self._finish_checkpoint = False
         self.transactions = 0
-        self._lock: int | None = _lock(path)
+        self._lock: int | None = _lock(path, patience_s)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
         except sqlite3.OperationalError as error:
@@ -220,7 +224,7 @@ class SqliteShard:
 
         A flush is a third cheaper while the file does not grow; SQLite overwrites it from its start.
         """
-        if self.wal_bytes() < RESERVED_BYTES:
+        if wal_bytes(self.path) < RESERVED_BYTES:
             self._db.execute("CREATE TABLE reserve (bytes BLOB)")
             with self._transaction():
                 self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVED_BYTES,))
@@ -237,11 +241,6 @@ class SqliteShard:
         """
         self._finish_checkpoint = True
 
-    def wal_bytes(self) -> int:
-        """The size of the write-ahead log on disk."""
-        wal = self.path.with_name(self.path.name + "-wal")
-        return wal.stat().st_size if wal.exists() else 0
-
     def close(self) -> None:
         """Close the file."""
         self._db.close()
@@ -250,30 +249,48 @@ class SqliteShard:
             self._lock = None
 
 
+def wal_bytes(path: Path) -> int:
+    """The size of a shard's write-ahead log on disk."""
+    wal = path.with_name(path.name + "-wal")
+    return wal.stat().st_size if wal.exists() else 0
+
+
 class _Reader(SqliteShard):
     def __init__(self, path: Path) -> None:
         # Autocommit, as for the writer: each look-up sees what is committed then.
         self.path = path
         self._lock = None
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        # Not plainly the path: SQLite would make the file where there is none.
+        self._db = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=rw",
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=30.0,
+            uri=True,
+        )
 
     @property
     def end(self) -> int:
         return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, patience_s: float) -> int:
     """Keep other writers away; the kernel lets go when this process ends, however it ends."""
+    over = time.monotonic() + patience_s
     try:
         lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise ShardFileError(f"{path}: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise ShardFileError(f"{path}: another process is writing it") from None
-    return lock
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= over:
+                os.close(lock)
+                raise ShardFileError(f"{path}: another process is writing it") from None
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return lock
 
 
 def _to_record(position: int, arrival_us: int, payload: bytes) -> LogRecord:

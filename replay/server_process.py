@@ -85,16 +85,23 @@ class ServerProcess:
         return self._end(signal.SIGTERM)
 
     def cpu_seconds(self) -> float:
-        """User and system time that the process has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _CLOCK_TICKS
+        """User and system time that the server has used, its shard process included."""
+        ticks = 0
+        for pid in self._pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / _CLOCK_TICKS
 
     def peak_memory_mb(self) -> float:
-        """The most memory that the process has held."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        """The most memory that the server's processes have held, added up."""
+        lines = [
+            line for pid in self._pids() for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        ]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+    def _pids(self) -> list[int]:
+        children = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [self.pid, *(int(pid) for file in children for pid in file.read_text().split())]
 
     def _running(self) -> "subprocess.Popen[str]":
         assert self._process is not None, "the server was not started"

@@ -65,6 +65,7 @@ class Edge:
     async def start(self) -> None:
         """Answer calls from now on."""
         await self.refresh_health()
+        self._engine.hear_on(asyncio.get_running_loop())
         await self._server.start()
 
     async def refresh_health(self) -> None:
@@ -81,6 +82,7 @@ class Edge:
         poller.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(grace_s)
+        self._engine.hear_alone()
 
     def ask_to_stop(self, grace_s: float) -> None:
         """End :meth:`live`; calls under way have ``grace_s`` to end."""

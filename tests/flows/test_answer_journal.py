@@ -1,5 +1,6 @@
 """The answer journal: what was noted is found again, whatever happened to the process."""
 
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from alerting.decision import Action, FallbackAnswered, FallbackCause, PolicyActivated
 from detectors.events import Payment
-from flows.answer_journal import AnswerJournal, log_answers, open_journal
+from flows.answer_journal import AnswerJournal, journal_path, log_answers, log_left_answers
 from flows.codec import Event
 from flows.log import MemoryLog, NewRecord
 from flows.sqlite_shard import ShardFileError, SqliteShard
@@ -144,28 +145,27 @@ def test_a_new_log_does_not_take_the_answers_of_another(tmp_path: Path) -> None:
     assert log.end == 0
 
 
-def test_an_opened_journal_is_empty_and_its_answers_are_logged(tmp_path: Path) -> None:
-    shard = SqliteShard(tmp_path / "shard.db")
-    shard.append([NewRecord.of(POLICY)])
-    open_journal(shard).write(answer())
-    again = open_journal(shard)
-    assert again.read() == []
-    assert [record.event for record in shard.read(1, 10)] == [answer().event]
-    again.close()
-    assert again.write(answer()) is None
-    shard.close()
+def test_what_an_earlier_process_left_is_logged_and_the_journal_empty(tmp_path: Path) -> None:
+    with closing(SqliteShard(tmp_path / "shard.db")) as shard:
+        shard.append([NewRecord.of(POLICY)])
+        one = AnswerJournal(journal_path(shard.path))
+        one.write(answer())
+        log_left_answers(shard)
+        assert one.read() == []
+        assert [record.event for record in shard.read(1, 10)] == [answer().event]
+        one.close()
+        assert one.write(answer()) is None
 
 
 def test_an_answer_that_can_not_be_read_stops_the_start_and_is_kept(tmp_path: Path) -> None:
-    shard = SqliteShard(tmp_path / "shard.db")
-    shard.append([NewRecord.of(POLICY)])
-    one = open_journal(shard)
-    one.write(replace(answer(), payload=b'{"kind":"fallback_answered"}'))
-    with pytest.raises(ShardFileError, match=r"shard\.db\.answers.*payment"):
-        open_journal(shard)
-    again = SqliteShard(tmp_path / "shard.db")  # the failed start has let go of it
-    assert len(one.read()) == 1
-    again.close()
+    with closing(SqliteShard(tmp_path / "shard.db")) as shard:
+        shard.append([NewRecord.of(POLICY)])
+        one = AnswerJournal(journal_path(shard.path))
+        one.write(replace(answer(), payload=b'{"kind":"fallback_answered"}'))
+        with pytest.raises(ShardFileError, match=r"shard\.db\.answers.*payment"):
+            log_left_answers(shard)
+        assert len(one.read()) == 1
+        one.close()
 
 
 def test_a_folder_without_room_or_access_is_named(tmp_path: Path) -> None:

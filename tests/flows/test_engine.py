@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,11 @@ from alerting.engine import EngineUnavailableError, Health, PayloadConflictError
 from alerting.policy import PolicyError
 from detectors.events import Outcome, OutcomeKind, Payment, Preferences, Verdict
 from flows.engine import Engine, EngineParams
-from flows.log import NewRecord
+from flows.log import Appended, NewRecord
 from flows.policy_file import default_policy_text
 from flows.sqlite_shard import SqliteShard
+from flows.store import Slice
+from tests.flows.shard_threads import on_threads
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENT_S = 60.0
@@ -30,7 +32,7 @@ def engine(
     tmp_path: Path, before_batch: Callable[[int], None] | None = None, policy: str | None = None
 ) -> Engine:
     params = EngineParams(tmp_path / "shard.db", policy or default_policy_text())
-    return Engine(params, now=lambda: NOON, before_batch=before_batch)
+    return Engine(params, now=lambda: NOON, spawn=on_threads(before_batch))
 
 
 def decide(running: Engine, of: Payment) -> Decision:
@@ -163,12 +165,29 @@ def test_a_log_that_cannot_be_written_answers_by_the_fallback_and_loses_no_answe
         assert decide(again, payment("t-1")) == failed
 
 
-def ask_on_a_full_disk(running: Engine, deaths: int) -> list[Decision]:
-    """Let SQLite find no more room from now on; gives the answers until the flow has died so often."""
+class Disk(SqliteShard):
+    """A shard on a disk that a test can fill: SQLite finds no more room."""
+
+    full = False
+
+    def append_and_commit(self, records: Sequence[NewRecord], work: Slice | None) -> list[Appended]:
+        self._db.execute(f"PRAGMA max_page_count = {1 if Disk.full else 1_000_000}").fetchall()
+        return super().append_and_commit(records, work)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> type[Disk]:
+    monkeypatch.setattr("flows.shard_process.SqliteShard", Disk)
+    monkeypatch.setattr(Disk, "full", False)
+    return Disk
+
+
+def ask_on_a_full_disk(running: Engine, path: Path, disk: type[Disk], deaths: int) -> list[Decision]:
+    """Gives the answers from when the disk is full until the flow has died so often."""
     decide(running, payment("t-first"))
-    with closing(sqlite3.connect(running._shard.path)) as db:
+    with closing(sqlite3.connect(path)) as db:
         db.executescript("PRAGMA incremental_vacuum")
-    running._shard._db.execute("PRAGMA max_page_count = 1").fetchall()
+    disk.full = True
     answers: list[Decision] = []
     while running.restarts < deaths:
         answers.append(decide(running, payment(f"t-{len(answers)}")))
@@ -187,15 +206,18 @@ def logged_answers(tmp_path: Path) -> list[str]:
     return sorted(event.payment.transaction_id for event in events if isinstance(event, FallbackAnswered))
 
 
-def test_on_a_full_disk_callers_get_labelled_fallbacks_that_the_next_start_logs(tmp_path: Path) -> None:
+def test_on_a_full_disk_callers_get_labelled_fallbacks_that_the_next_start_logs(
+    tmp_path: Path, disk: type[Disk]
+) -> None:
     with engine(tmp_path) as running:
-        answers = ask_on_a_full_disk(running, deaths=2)
+        answers = ask_on_a_full_disk(running, tmp_path / "shard.db", disk, deaths=2)
         assert {given.fallback_cause for given in answers} <= {None, FallbackCause.FAULT}
         assert by_fallback(answers) != []
         large = Preferences("u-1", NOON, watched_assets=("x" * 128,) * 200)
         with pytest.raises(EngineUnavailableError):
             running.publish(large)
         assert running.find_decision("default", answers[-1].transaction_id) == answers[-1]
+    disk.full = False
     with engine(tmp_path) as again:
         assert [again.find_decision("default", given.transaction_id) for given in answers] == answers
         assert [decide(again, payment(given.transaction_id)) for given in answers] == answers
@@ -203,11 +225,13 @@ def test_on_a_full_disk_callers_get_labelled_fallbacks_that_the_next_start_logs(
     assert logged_answers(tmp_path) == by_fallback(answers)
 
 
-def test_answers_that_were_given_while_the_flow_was_down_are_logged_at_stop(tmp_path: Path) -> None:
+def test_answers_that_were_given_while_the_flow_was_down_are_logged_at_stop(
+    tmp_path: Path, disk: type[Disk]
+) -> None:
     running = engine(tmp_path)
     running.start()
-    answers = ask_on_a_full_disk(running, deaths=4)  # it waits two seconds before it tries again
-    running._shard._db.execute("PRAGMA max_page_count = 1000000").fetchall()
+    answers = ask_on_a_full_disk(running, tmp_path / "shard.db", disk, deaths=4)  # it waits two seconds now
+    disk.full = False
     running.stop()
     assert logged_answers(tmp_path) == by_fallback(answers) != []
     with engine(tmp_path) as again:

@@ -1,5 +1,7 @@
 """The intake: who answers first has answered, and nothing waits longer than it may."""
 
+import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +13,7 @@ from alerting.decision import (
     ChallengeIndicator,
     Decision,
     Exemption,
+    FallbackAnswered,
     FallbackCause,
     Source,
     StepUpAdvice,
@@ -18,6 +21,8 @@ from alerting.decision import (
 from alerting.engine import EngineUnavailableError, PayloadConflictError
 from detectors.events import Payment
 from flows.answer_journal import AnswerJournal
+from flows.codec import BadRecord, Event, decode_event
+from flows.frames import Frame, Kind, Line, Worked, read_record
 from flows.intake import Intake, IntakeParams, Mode
 from flows.log import NewRecord
 from flows.pending import FallbackEntry, Known, Submission, Twin
@@ -61,10 +66,47 @@ def decision(of: Payment, source: Source = Source.ENGINE, cause: FallbackCause |
     )
 
 
+_LINES: list[Line] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_lines() -> Iterator[None]:
+    yield
+    while _LINES:
+        _LINES.pop().close()
+
+
+class Shard:
+    """The other end of an intake's line."""
+
+    def __init__(self, intake: Intake) -> None:
+        ours, theirs = socket.socketpair()
+        self.intake, self.line, self._theirs = intake, Line(theirs), Line(ours)
+        _LINES.extend((self.line, self._theirs))
+        intake.dispatch.attach(self._theirs)
+
+    def take(self) -> list[Frame]:
+        return self.line.receive(0.0)
+
+    def worked(self, payments: int, seconds: float) -> None:
+        self.intake.dispatch.worked(Worked(1, payments, seconds, 0))
+
+    def decide(self, came: Frame, of: Decision) -> None:
+        entry = self.intake.dispatch.settle(came.ticket)
+        assert isinstance(entry, Submission)
+        self.intake.answer(entry, of)
+
+
+def event_of(came: Frame) -> Event:
+    event = decode_event(read_record(came.body)[3], "the line")
+    assert not isinstance(event, BadRecord)
+    return event
+
+
 class Make(Protocol):
     def __call__(
         self, params: IntakeParams | None = None, known: Decision | None = None, page_bytes: int = 65_536
-    ) -> tuple[Intake, Clock]: ...
+    ) -> tuple[Intake, Shard]: ...
 
 
 @pytest.fixture
@@ -73,7 +115,7 @@ def make(tmp_path: Path) -> Make:
 
     def make(
         params: IntakeParams | None = None, known: Decision | None = None, page_bytes: int = 65_536
-    ) -> tuple[Intake, Clock]:
+    ) -> tuple[Intake, Shard]:
         clock = Clock()
 
         def fall_back(of: Payment, cause: FallbackCause) -> Decision:
@@ -85,7 +127,7 @@ def make(tmp_path: Path) -> Make:
         journal = AnswerJournal(tmp_path / "answers", page_bytes)
         intake = Intake(fall_back, find_known, lambda: 7, journal, params, clock)
         intake.mode = Mode.RUNNING
-        return intake, clock
+        return intake, Shard(intake)
 
     return make
 
@@ -102,36 +144,44 @@ def submit(intake: Intake, of: Payment, deadline_s: float = 0.0) -> Submission:
 
 
 def test_the_engines_answer_reaches_the_caller(make: Make) -> None:
-    intake, _ = make()
+    intake, shard = make()
     pending = submit(intake, payment(), 9.0)
-    (entry,) = intake.take(0.0)
-    assert entry is pending
-    intake.answer(pending, decision(payment()))
+    (came,) = shard.take()
+    assert (came.kind, event_of(came)) == (Kind.PAYMENT, payment())
+    shard.decide(came, decision(payment()))
     assert pending.result() == decision(payment())
 
 
 def test_a_passed_deadline_is_answered_by_the_fallback_and_logged_with_its_payment(make: Make) -> None:
-    intake, _ = make()
+    intake, shard = make()
     answer = submit(intake, payment()).result()
     assert (answer.source, answer.fallback_cause) == (Source.FALLBACK, FallbackCause.DEADLINE)
-    (entry,) = intake.take(0.0)
-    assert isinstance(entry, FallbackEntry)
-    event = entry.record.event
-    assert event.payment == payment()  # type: ignore[union-attr]
-    assert event.payment_logged is False  # type: ignore[union-attr]
+    event = event_of(shard.take()[-1])
+    assert isinstance(event, FallbackAnswered)
+    assert event.payment == payment()
     assert event.event_id == payment().event_id
 
 
-def test_a_deadline_after_the_flow_took_the_payment_is_logged_beside_it(make: Make) -> None:
-    intake, _ = make()
+def test_an_answer_of_the_engine_that_comes_behind_the_fallbacks_changes_nothing(make: Make) -> None:
+    intake, shard = make()
     pending = submit(intake, payment())
-    intake.take(0.0)
+    (came,) = shard.take()
     answer = pending.result()
-    intake.answer(pending, decision(payment()))
+    shard.decide(came, decision(payment()))
     assert pending.result() is answer
-    (entry,) = intake.take(0.0)
-    assert entry.record.event.payment_logged is True  # type: ignore[union-attr]
-    assert entry.record.event.event_id == "fallback/default/t-1"
+
+
+def test_a_payment_that_was_answered_while_it_waited_is_not_sent(make: Make) -> None:
+    intake, shard = make(IntakeParams(max_batch=1))
+    for n in range(2):
+        submit(intake, payment(f"t-{n}"), 9.0)
+    submit(intake, payment("t-2")).result()
+    came = shard.take()
+    for each in came:
+        shard.decide(each, decision(payment()))
+    shard.worked(2, 0.0002)
+    assert [Kind(each.kind) for each in shard.take()] == [Kind.FALLBACK]
+    assert intake.waiting == 0
 
 
 def test_a_deadline_while_old_records_are_read_again_says_stale_state(make: Make) -> None:
@@ -141,12 +191,12 @@ def test_a_deadline_while_old_records_are_read_again_says_stale_state(make: Make
 
 
 def test_a_repeat_while_the_first_waits_shares_its_answer(make: Make) -> None:
-    intake, _ = make()
+    intake, shard = make()
     first = submit(intake, payment(), 9.0)
     twin = intake.submit(payment(), 9.0)
     assert isinstance(twin, Twin)
-    assert intake.take(0.0) == [first]
-    intake.answer(first, decision(payment()))
+    (came,) = shard.take()
+    shard.decide(came, decision(payment()))
     assert twin.result() is first.result()
 
 
@@ -159,10 +209,9 @@ def test_a_twin_whose_deadline_comes_first_decides_for_both(make: Make) -> None:
 
 
 def test_a_repeat_after_the_answer_gets_it_from_memory(make: Make) -> None:
-    intake, _ = make()
-    pending = submit(intake, payment(), 9.0)
-    intake.take(0.0)
-    intake.answer(pending, decision(payment()))
+    intake, shard = make()
+    submit(intake, payment(), 9.0)
+    shard.decide(shard.take()[0], decision(payment()))
     again = intake.submit(payment(), 9.0)
     assert isinstance(again, Known)
     assert again.result() == decision(payment())
@@ -170,11 +219,10 @@ def test_a_repeat_after_the_answer_gets_it_from_memory(make: Make) -> None:
 
 @pytest.mark.parametrize("answered", [False, True])
 def test_the_same_id_with_other_content_is_refused(make: Make, answered: bool) -> None:
-    intake, _ = make()
-    pending = submit(intake, payment(), 9.0)
+    intake, shard = make()
+    submit(intake, payment(), 9.0)
     if answered:
-        intake.take(0.0)
-        intake.answer(pending, decision(payment()))
+        shard.decide(shard.take()[0], decision(payment()))
     with pytest.raises(PayloadConflictError):
         intake.submit(payment(amount_minor=999), 9.0)
 
@@ -182,40 +230,51 @@ def test_the_same_id_with_other_content_is_refused(make: Make, answered: bool) -
 def test_a_conflict_with_the_log_reaches_the_caller(make: Make) -> None:
     intake, _ = make()
     pending = submit(intake, payment(), 9.0)
-    intake.take(0.0)
     intake.refuse(pending)
     with pytest.raises(PayloadConflictError):
         pending.result()
 
 
 def test_beyond_the_bound_a_payment_is_answered_at_once_and_never_waits(make: Make) -> None:
-    intake, _ = make(IntakeParams(max_waiting=2))
-    waiting = [submit(intake, payment(f"t-{n}"), 9.0) for n in range(2)]
+    intake, shard = make(IntakeParams(max_waiting=2))
+    for n in range(2):
+        submit(intake, payment(f"t-{n}"), 9.0)
     answer = intake.submit(payment("t-9"), 9.0).result()
     assert answer.fallback_cause is FallbackCause.OVERLOAD
     assert intake.waiting == 2
-    taken = intake.take(0.0)
-    assert taken[:2] == waiting
-    assert isinstance(taken[2], FallbackEntry)
-    assert intake.waiting == 0
+    assert [came.kind for came in shard.take()] == [Kind.PAYMENT, Kind.PAYMENT, Kind.FALLBACK]
 
 
 def test_a_payment_that_could_not_be_decided_in_time_is_refused_early(make: Make) -> None:
-    intake, _ = make()
+    intake, shard = make()
     for _ in range(200):
-        intake.pacing.worked(payments=1, seconds=0.05)
+        shard.worked(payments=1, seconds=0.05)
     for n in range(3):
         submit(intake, payment(f"t-{n}"), 9.0)
     assert intake.submit(payment("t-9"), 0.1).result().fallback_cause is FallbackCause.OVERLOAD
 
 
-def test_a_slow_flow_takes_fewer_payments_at_once(make: Make) -> None:
-    intake, _ = make(IntakeParams(max_batch_s=0.01))
+def test_no_more_is_sent_than_a_slow_flow_works_off_in_two_short_batches(make: Make) -> None:
+    intake, shard = make(IntakeParams(max_batch_s=0.01))
     for _ in range(200):
-        intake.pacing.worked(payments=1, seconds=0.004)
+        shard.worked(payments=1, seconds=0.004)
     for n in range(10):
         submit(intake, payment(f"t-{n}"), 9.0)
-    assert len(intake.take(0.0)) == 2
+    came = shard.take()
+    assert len(came) == 4
+    shard.decide(came[0], decision(payment()))
+    shard.worked(payments=1, seconds=0.004)
+    assert len(shard.take()) == 1
+
+
+def test_one_stall_hardly_moves_the_estimate(make: Make) -> None:
+    intake, shard = make()
+    for _ in range(200):
+        shard.worked(payments=1, seconds=0.0002)
+    shard.worked(payments=1, seconds=0.5)
+    for n in range(100):
+        submit(intake, payment(f"t-{n}"), 9.0)
+    assert len(shard.take()) > 50
 
 
 def test_under_overload_a_payment_that_was_decided_before_gets_that_answer(make: Make) -> None:
@@ -242,45 +301,45 @@ def test_a_dead_flow_answers_all_who_wait_and_all_who_come(make: Make) -> None:
 
 
 def test_a_fallback_answer_is_remembered_until_and_after_it_is_on_record(make: Make) -> None:
-    intake, _ = make()
+    intake, shard = make()
     answer = submit(intake, payment()).result()
     twin = intake.submit(payment(), 9.0)
     assert twin.result() is answer
-    (entry,) = intake.take(0.0)
+    entry = intake.dispatch.settle(shard.take()[-1].ticket)
     assert isinstance(entry, FallbackEntry)
     intake.recorded(entry)
     assert intake.submit(payment(), 9.0).result() is answer
 
 
+def test_a_fallback_answer_goes_to_the_next_shard_process_until_one_has_logged_it(make: Make) -> None:
+    intake, first = make()
+    submit(intake, payment()).result()
+    assert [came.kind for came in first.take()] == [Kind.PAYMENT, Kind.FALLBACK]
+    lost = intake.dispatch.detach()
+    assert [type(entry) for entry in lost] == [Submission]
+    assert [came.kind for came in Shard(intake).take()] == [Kind.FALLBACK]
+    assert intake.waiting == 0
+
+
 def test_a_refused_payment_and_its_twin_get_one_answer(make: Make) -> None:
-    intake, _ = make(IntakeParams(max_waiting=1))
+    intake, shard = make(IntakeParams(max_waiting=1))
     submit(intake, payment("t-0"), 9.0)
     refused = intake.submit(payment("t-9"), 9.0)
-    intake.take(0.0)  # room again, before anybody reads the refused one's answer
+    shard.decide(shard.take()[0], decision(payment("t-0")))  # room again, before anybody reads the answer
     twin = intake.submit(payment("t-9"), 9.0)
     assert twin.answer_now() is refused.answer_now()
     assert refused.answer_now().fallback_cause is FallbackCause.OVERLOAD
 
 
-def test_an_answer_given_in_the_belief_that_its_payment_is_logged_stands_in_for_it(make: Make) -> None:
-    intake, _ = make()
-    pending = submit(intake, payment())
-    entries = intake.take(0.0)
-    pending.result()
-    intake.give_back(entries)
-    logged = [entry.record.event.payment_logged for entry in intake.take(0.0)]  # type: ignore[union-attr]
-    assert logged == [True, False]
-
-
 def test_an_answer_is_noted_before_it_goes_out_and_dropped_once_the_log_has_it(
     make: Make, tmp_path: Path
 ) -> None:
-    intake, _ = make()
+    intake, shard = make()
     pending = submit(intake, payment())
     seen: list[list[bytes]] = []
     pending.on_answer(lambda: seen.append(noted(tmp_path)))
     pending.result()
-    (entry,) = intake.take(0.0)
+    entry = intake.dispatch.settle(shard.take()[-1].ticket)
     assert isinstance(entry, FallbackEntry)
     assert seen == [[entry.record.payload]]
     intake.recorded(entry)
@@ -288,13 +347,13 @@ def test_an_answer_is_noted_before_it_goes_out_and_dropped_once_the_log_has_it(
 
 
 def test_an_answer_that_can_not_be_noted_is_not_given(make: Make) -> None:
-    intake, _ = make(page_bytes=64)
+    intake, shard = make(page_bytes=64)
     with pytest.raises(EngineUnavailableError):
         submit(intake, payment()).result()
-    assert intake.take(0.0) != []  # the payment itself still waits for the engine
+    assert [came.kind for came in shard.take()] == [Kind.PAYMENT]  # the engine may still answer
 
 
 def test_a_repeat_that_comes_too_late_for_the_flow_gets_the_answer_on_record(make: Make) -> None:
-    intake, _ = make(known=decision(payment()))
+    intake, shard = make(known=decision(payment()))
     assert submit(intake, payment()).result() == decision(payment())
-    assert intake.take(0.0) == []
+    assert [came.kind for came in shard.take()] == [Kind.PAYMENT]

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from flows.serve_command import reload_policy
 from flows.serving import Serving, ServingError
 from flows.settings import Settings, load_settings
 from flows.sqlite_shard import SqliteShard
+from tests.flows.shard_threads import on_threads
 
 ANY_PORT = "127.0.0.1:0"
 
@@ -76,8 +78,10 @@ def test_a_host_that_is_not_this_machine_is_named_with_its_setting(tmp_path: Pat
 def test_a_second_server_on_the_folder_is_told_so_and_leaves_its_port(tmp_path: Path) -> None:
     with taken_address() as free_soon:
         pass
-    with serving(tmp_path), pytest.raises(ServingError, match=r"^data_dir: '.*data'"):
-        Serving(settings(tmp_path, operator_listen=free_soon), default_policy_text())
+    with serving(tmp_path):
+        second = Serving(settings(tmp_path, operator_listen=free_soon), default_policy_text())
+        with pytest.raises(ServingError, match=r"^data_dir: '.*data'.*another process is writing it"):
+            second.start()
     with serving(tmp_path, operator_listen=free_soon):
         pass
 
@@ -89,6 +93,7 @@ def test_a_disk_without_room_is_told_as_a_problem_of_the_folder(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(SqliteShard, "reserve_log", full)
+    monkeypatch.setattr("flows.serving.Engine", partial(Engine, spawn=on_threads()))
     process = Serving(settings(tmp_path), default_policy_text())
     with pytest.raises(ServingError, match=r"^data_dir: .*: database or disk is full; allowed: "):
         process.start()
@@ -190,12 +195,13 @@ def test_a_dead_flow_takes_no_policy_the_log_says_why_and_the_server_lives_on(
     wanted = settings(tmp_path, policy_file=policy)
     monkeypatch.setattr("flows.engine.RESTART_WAIT_S", (0.01,))
     with monkeypatch.context() as dead, capture_logs() as lines:
-        dead.setattr("flows.engine.run_flow", die)
+        dead.setattr("flows.shard_process.run_flow", die)
+        dead.setattr("flows.serving.Engine", partial(Engine, spawn=on_threads()))
         process = Serving(settings(tmp_path), default_policy_text())
         process.start()
         reload_policy(process, wanted)
     try:
-        (refusal,) = (line for line in lines if line["event"] != "flow_died")
+        (refusal,) = (line for line in lines if line["event"] != "shard_process_ended")
         assert (refusal["event"], refusal["kept"]) == ("policy_not_activated", "the policy in force")
         assert refusal["reason"]
         assert get(process.operator_port, "/livez") == (200, "alive\n")

@@ -21,6 +21,7 @@ from alerting.engine import (
     EngineUnavailableError,
     Explanation,
     Health,
+    Loop,
     PayloadConflictError,
     Pending,
     PendingReceipt,
@@ -156,6 +157,12 @@ class FakeEngine:
     def now(self) -> datetime:
         """Always the same moment."""
         return NOW
+
+    def hear_on(self, loop: Loop) -> None:
+        """Its answers need no loop."""
+
+    def hear_alone(self) -> None:
+        """It never used one."""
 
 
 class _Waiting:

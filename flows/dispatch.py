@@ -1,0 +1,128 @@
+"""The serving process's end of the line: what waits for the shard process, and what that has not answered."""
+
+import threading
+from collections import deque
+from typing import Final
+
+from flows.frames import Line, Worked, record_frame
+from flows.pacing import Pacing
+from flows.pending import Entry, FallbackEntry, Publication, Submission
+
+_MAX_BYTES: Final = 65_536
+"""Bytes under way at once: the socket takes that much even while the other end stands still."""
+
+
+class Dispatch:
+    """Hands entries to the shard process in order, not more than it works off within two short batches.
+
+    What waits here can still be answered by the fallback without troubling the flow; what was sent will stand
+    in the log.
+
+    Parameters
+    ----------
+    max_batch
+        Records that the flow takes at once, at most.
+    max_batch_s
+        How long the flow may work on a batch.
+    """
+
+    def __init__(self, max_batch: int, max_batch_s: float) -> None:
+        self._max_batch = max_batch
+        self._max_batch_s = max_batch_s
+        self._lock = threading.Lock()
+        self._line: Line | None = None
+        self._queue: deque[Entry] = deque()
+        self._sent: dict[int, Entry] = {}
+        self._sent_bytes = 0
+        self._window = 2 * max_batch
+        self._next_ticket = 1
+        self._finishing = False
+        self.payments = 0
+        self.pacing = Pacing()
+
+    def put(self, entry: Entry) -> None:
+        """Send an entry as soon as the shard process has room for it."""
+        with self._lock:
+            self.payments += isinstance(entry, Submission)
+            self._queue.append(entry)
+            self._pump()
+
+    @property
+    def queued(self) -> int:
+        """Entries of all kinds that are not sent."""
+        return len(self._queue)
+
+    def attach(self, line: Line) -> None:
+        """A shard process is there."""
+        with self._lock:
+            self._line = line
+            self._pump()
+
+    def detach(self) -> list[Submission | Publication]:
+        """The shard process is gone: the entries that it may or may not have logged.
+
+        Fallback answers among them are not given back: they are sent again, until one is in the log.
+        """
+        with self._lock:
+            self._line = None
+            sent, self._sent, self._sent_bytes = list(self._sent.values()), {}, 0
+            self._queue.extendleft(e for e in reversed(sent) if isinstance(e, FallbackEntry))
+            lost = [e for e in sent if not isinstance(e, FallbackEntry)]
+            self.payments -= sum(isinstance(e, Submission) for e in lost)
+            return lost
+
+    def settle(self, ticket: int) -> Entry:
+        """The entry that the shard process has dealt with."""
+        with self._lock:
+            entry = self._sent.pop(ticket)
+            self._sent_bytes -= len(entry.record.payload)
+            self.payments -= isinstance(entry, Submission)
+            return entry
+
+    def worked(self, worked: Worked) -> None:
+        """Note how long a batch took and send what has room now."""
+        with self._lock:
+            if worked.payments:
+                self.pacing.worked(worked.payments, worked.seconds)
+            self._window = 2 * self.pacing.fitting(self._max_batch_s, self._max_batch)
+            self._pump()
+
+    def finish(self) -> None:
+        """Nothing more will be put: end the line once everything is settled."""
+        with self._lock:
+            self._finishing = True
+            self._pump()
+
+    def left(self) -> list[Entry]:
+        """What waits, for good: only when no shard process is there."""
+        with self._lock:
+            entries, self._queue = list(self._queue), deque()
+            return entries
+
+    def _pump(self) -> None:
+        line = self._line
+        if line is None:
+            return
+        frames = []
+        while self._queue and len(self._sent) < self._window:
+            entry = self._queue[0]
+            if isinstance(entry, Submission) and entry.decision is not None:
+                self._queue.popleft()  # the fallback was quicker, and its record says so
+                self.payments -= 1
+                continue
+            size = len(entry.record.payload)
+            if self._sent and self._sent_bytes + size > _MAX_BYTES:
+                break
+            self._queue.popleft()
+            self._sent[self._next_ticket] = entry
+            self._sent_bytes += size
+            frames.append(record_frame(entry.frame_kind, self._next_ticket, entry.record))
+            self._next_ticket += 1
+        try:
+            if frames:
+                line.send(b"".join(frames))
+            if self._finishing and not self._queue and not self._sent:
+                line.finish()
+                self._line = None
+        except OSError:
+            self._line = None  # whoever reads the line hears of its end and detaches
