@@ -230,7 +230,7 @@ class SqliteShard:
                 self._db.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVED_BYTES,))
             self._db.execute("DROP TABLE reserve")
             self._db.execute("PRAGMA wal_checkpoint(RESTART)")
-            self._db.execute("PRAGMA incremental_vacuum")
+            self._db.executescript("PRAGMA incremental_vacuum")  # execute would free one page only
             self._db.execute("PRAGMA wal_checkpoint(RESTART)")
 
     def finish_checkpoint(self) -> None:

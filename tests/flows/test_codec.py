@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.decision import (
@@ -114,7 +114,6 @@ def test_no_bytes_raise(raw: bytes) -> None:
     decode_event(raw, "test")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine makes large inputs slowly
 @given(
     st.fixed_dictionaries(
         {

@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +92,7 @@ def test_a_disk_without_room_is_told_as_a_problem_of_the_folder(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(SqliteShard, "reserve_log", full)
-    monkeypatch.setattr("flows.serving.Engine", partial(Engine, spawn=on_threads()))
-    process = Serving(settings(tmp_path), default_policy_text())
+    process = Serving(settings(tmp_path), default_policy_text(), spawn=on_threads())
     with pytest.raises(ServingError, match=r"^data_dir: .*: database or disk is full; allowed: "):
         process.start()
 
@@ -196,8 +194,7 @@ def test_a_dead_flow_takes_no_policy_the_log_says_why_and_the_server_lives_on(
     monkeypatch.setattr("flows.engine.RESTART_WAIT_S", (0.01,))
     with monkeypatch.context() as dead, capture_logs() as lines:
         dead.setattr("flows.shard_process.run_flow", die)
-        dead.setattr("flows.serving.Engine", partial(Engine, spawn=on_threads()))
-        process = Serving(settings(tmp_path), default_policy_text())
+        process = Serving(settings(tmp_path), default_policy_text(), spawn=on_threads())
         process.start()
         reload_policy(process, wanted)
     try:
