@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from detectors.events import Payment
+from flows.garbage import calm_garbage_collector
 from replay.bench.open_loop import Load, OpenLoop
 from replay.gateway import GatewayClient
 from replay.server_process import ServerProcess
@@ -62,6 +63,8 @@ def measure_inline(
             for _ in client.decide_stream(payments[:warm_up]):
                 pass
         at = warm_up
+        # The client's own collections would count as latency.
+        calm_garbage_collector()
         for rate in rates:
             count = int(rate * seconds)
             floor = echo.run(payments[at : at + count // 3], rate, read=False)
