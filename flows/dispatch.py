@@ -13,7 +13,7 @@ _MAX_BYTES: Final = 65_536
 
 
 class Dispatch:
-    """Hands entries to the shard process in order, not more than it works off within two short batches.
+    """Hands entries to the shard process in order, no more payments than it decides in two short batches.
 
     What waits here can still be answered by the fallback without troubling the flow; what was sent will stand
     in the log.
@@ -34,6 +34,7 @@ class Dispatch:
         self._queue: deque[Entry] = deque()
         self._sent: dict[int, Entry] = {}
         self._sent_bytes = 0
+        self._sent_payments = 0
         self._window = 2 * max_batch
         self._next_ticket = 1
         self._finishing = False
@@ -65,7 +66,8 @@ class Dispatch:
         """
         with self._lock:
             self._line = None
-            sent, self._sent, self._sent_bytes = list(self._sent.values()), {}, 0
+            sent, self._sent = list(self._sent.values()), {}
+            self._sent_bytes = self._sent_payments = 0
             self._queue.extendleft(e for e in reversed(sent) if isinstance(e, FallbackEntry))
             lost = [e for e in sent if not isinstance(e, FallbackEntry)]
             self.payments -= sum(isinstance(e, Submission) for e in lost)
@@ -76,7 +78,9 @@ class Dispatch:
         with self._lock:
             entry = self._sent.pop(ticket)
             self._sent_bytes -= len(entry.record.payload)
-            self.payments -= isinstance(entry, Submission)
+            if isinstance(entry, Submission):
+                self._sent_payments -= 1
+                self.payments -= 1
             return entry
 
     def worked(self, worked: Worked) -> None:
@@ -93,29 +97,16 @@ class Dispatch:
             self._finishing = True
             self._pump()
 
-    def left(self) -> list[Entry]:
-        """What waits, for good: only when no shard process is there."""
-        with self._lock:
-            entries, self._queue = list(self._queue), deque()
-            return entries
-
     def _pump(self) -> None:
         line = self._line
         if line is None:
             return
         frames = []
-        while self._queue and len(self._sent) < self._window:
-            entry = self._queue[0]
-            if isinstance(entry, Submission) and entry.decision is not None:
-                self._queue.popleft()  # the fallback was quicker, and its record says so
-                self.payments -= 1
-                continue
-            size = len(entry.record.payload)
-            if self._sent and self._sent_bytes + size > _MAX_BYTES:
-                break
+        while (entry := self._next()) is not None:
             self._queue.popleft()
             self._sent[self._next_ticket] = entry
-            self._sent_bytes += size
+            self._sent_bytes += len(entry.record.payload)
+            self._sent_payments += isinstance(entry, Submission)
             frames.append(record_frame(entry.frame_kind, self._next_ticket, entry.record))
             self._next_ticket += 1
         try:
@@ -126,3 +117,15 @@ class Dispatch:
                 self._line = None
         except OSError:
             self._line = None  # whoever reads the line hears of its end and detaches
+
+    def _next(self) -> Entry | None:
+        """The entry at the head of the queue, if there is room for it; payments answered meanwhile go."""
+        queue = self._queue
+        while queue and isinstance(queue[0], Submission) and queue[0].decision is not None:
+            queue.popleft()  # the fallback was quicker, and its record says so
+            self.payments -= 1
+        if not queue or (self._sent and self._sent_bytes + len(queue[0].record.payload) > _MAX_BYTES):
+            return None
+        if isinstance(queue[0], Submission) and self._sent_payments >= self._window:
+            return None
+        return queue[0]

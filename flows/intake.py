@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from alerting.decision import Decision, FallbackCause
 from alerting.engine import EngineUnavailableError, PayloadConflictError, Receipt
@@ -23,6 +24,9 @@ from flows.log import DIGEST_BYTES, NewRecord
 from flows.pending import FallbackEntry, Known, Publication, Submission, Twin
 
 Clock = Callable[[], float]
+
+QUEUED_SHARE: Final = 0.5
+"""How much of its deadline a payment may spend in the queue, by the estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +198,10 @@ class Intake:
     def _cause_to_refuse(self, deadline_s: float) -> FallbackCause | None:
         if self.mode is Mode.DOWN:
             return FallbackCause.FAULT
-        # To wait in vain would only make the next one late as well.
+        # A queue as long as the deadline would be worked off just too late, payment after payment.
         waiting = self.waiting
-        if waiting >= self.params.max_waiting or self.dispatch.pacing.needed_s(waiting) > deadline_s:
+        needed_s = self.dispatch.pacing.needed_s(waiting)
+        if waiting >= self.params.max_waiting or needed_s > QUEUED_SHARE * deadline_s:
             return FallbackCause.OVERLOAD
         return None
 
