@@ -45,6 +45,9 @@ from flows.sqlite_shard import ShardFileError, SqliteShard, wal_bytes
 DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
 RESTART_WAIT_S: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
+CALM_S: Final = 30.0
+"""A shard process that lived so long is started again at once."""
+STOP_PATIENCE_S: Final = 20.0
 PUBLISH_TIMEOUT_S: Final = 10.0
 START_PATIENCE_S: Final = 10.0
 
@@ -56,6 +59,10 @@ class Running(Protocol):
 
     def wait(self) -> int:
         """Wait for its end; gives its exit code."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
         ...
 
 
@@ -116,6 +123,7 @@ class Engine:
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
         self._line: Line
+        self._running: Running
         self._position = 0
         self._refused: str | None = None
         self._opened = threading.Event()
@@ -150,10 +158,14 @@ class Engine:
             self._stopping.wait(0.001)
 
     def stop(self) -> None:
-        """Finish what waits, commit it, and end the shard process."""
+        """Finish what waits, commit it, and end the shard process; one that stands still is killed."""
         self._stopping.set()
         self._intake.dispatch.finish()
-        self._supervisor.join()
+        self._supervisor.join(STOP_PATIENCE_S)
+        if self._supervisor.is_alive():
+            _log.error("shard_process_killed", reason=f"it did not end within {STOP_PATIENCE_S:.0f} s")
+            self._running.kill()
+            self._supervisor.join()
         self._intake.fail_waiting(Mode.DOWN)
         self._log_answers()
 
@@ -262,13 +274,11 @@ class Engine:
 
     def _supervise(self) -> None:
         """Hear the shard process; when it dies, answer those who wait and start another one."""
+        failures = 0
         while True:
+            begun = self._intake.clock()
             self._intake.mode = Mode.CATCHING_UP
-            self._line, running = self._spawn(self._shard_start(again=self.restarts > 0))
-            self._listener.listen(self._line)
-            lost = self._intake.dispatch.detach()
-            self._line.close()
-            code = running.wait()
+            code = self._converse()
             if not self._opened.is_set():
                 self._refused = self._refused or f"the shard process ended with code {code}; its log says why"
                 self._opened.set()
@@ -277,13 +287,26 @@ class Engine:
                 return
             _log.error("shard_process_ended", exit_code=code, restarts=self.restarts)
             self._intake.fail_waiting(Mode.DOWN)
-            for entry in lost:
-                if isinstance(entry, Publication):
-                    entry.settle(None)
-            wait_s = RESTART_WAIT_S[min(self.restarts, len(RESTART_WAIT_S) - 1)]
+            failures = 0 if self._intake.clock() - begun > CALM_S else failures
+            wait_s = RESTART_WAIT_S[min(failures, len(RESTART_WAIT_S) - 1)]
+            failures += 1
             self.restarts += 1
             if self._stopping.wait(wait_s):
                 return
+
+    def _converse(self) -> int:
+        """Start a shard process and hear it until it ends; gives its exit code."""
+        try:
+            self._line, self._running = self._spawn(self._shard_start(again=self.restarts > 0))
+        except OSError as error:
+            _log.error("shard_process_not_started", reason=str(error))
+            return -1
+        self._listener.listen(self._line)
+        for entry in self._intake.dispatch.detach():
+            if isinstance(entry, Publication):
+                entry.settle(None)
+        self._line.close()
+        return self._running.wait()
 
     def _hear(self, came: Frame) -> None:
         intake = self._intake

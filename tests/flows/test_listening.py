@@ -5,6 +5,8 @@ import socket
 import threading
 from contextlib import closing
 
+from structlog.testing import capture_logs
+
 from flows.frames import Frame, Kind, Line, frame
 from flows.listening import Listener
 
@@ -71,3 +73,21 @@ def test_a_line_that_ends_on_the_loop_frees_the_thread() -> None:
 
 def test_taking_back_what_was_never_lent_does_nothing() -> None:
     Listener(Heard()).take_back()
+
+
+def test_an_answer_that_cannot_be_heard_costs_only_itself() -> None:
+    heard: list[int] = []
+
+    def hear(came: Frame) -> None:
+        if came.ticket == 1:
+            raise KeyError(1)
+        heard.append(came.ticket)
+
+    ours, theirs = socket.socketpair()
+    with closing(Line(ours)) as line, closing(Line(theirs)) as other:
+        other.send(b"".join(frame(Kind.DECIDED, ticket) for ticket in range(3)))
+        other.finish()
+        with capture_logs() as lines:
+            Listener(hear).listen(line)
+    assert heard == [0, 2]
+    assert [said["event"] for said in lines] == ["answer_not_heard"]

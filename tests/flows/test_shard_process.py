@@ -94,3 +94,32 @@ def test_a_file_that_is_no_shard_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "shard.db").write_text("no database" * 100)
     with pytest.raises(ShardFileError, match=r"shard\.db"):
         Engine(params(tmp_path), now=lambda: NOON).start()
+
+
+def test_a_shard_process_that_stands_still_does_not_keep_the_server_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.engine.STOP_PATIENCE_S", 0.2)
+    spawned = Spawned()
+    with Engine(params(tmp_path), now=lambda: NOON, spawn=spawned) as engine:
+        os.kill(spawned.processes[0].pid, signal.SIGSTOP)
+        late = engine.submit(payment("t-0"), 0.01).result()
+        assert late.fallback_cause is FallbackCause.DEADLINE
+    assert spawned.processes[0].returncode == -signal.SIGKILL
+    with Engine(params(tmp_path), now=lambda: NOON) as again:
+        assert again.submit(payment("t-0"), PATIENT_S).result() == late
+
+
+def test_a_shard_process_that_cannot_be_started_again_is_tried_until_it_can(tmp_path: Path) -> None:
+    spawned, refusals = Spawned(), iter([False, True, True])
+
+    def spawn(start: ShardStart) -> tuple[Line, Running]:
+        if next(refusals, False):
+            raise OSError("no more processes")
+        return spawned(start)
+
+    with Engine(params(tmp_path), now=lambda: NOON, spawn=spawn) as engine:
+        os.kill(spawned.processes[0].pid, signal.SIGKILL)
+        while engine.restarts < 3 or engine.health() is not Health.SERVING:
+            threading.Event().wait(0.01)
+        assert engine.submit(payment("t-0"), PATIENT_S).result().source is Source.ENGINE
