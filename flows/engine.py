@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
@@ -32,7 +32,6 @@ from flows.codec import decode_decision
 from flows.fault_injection import Faults
 from flows.frames import Frame, Kind, Line, read_noted, read_worked
 from flows.intake import Intake, IntakeParams, Mode
-from flows.listening import Listener
 from flows.log import NewRecord, event_key
 from flows.metrics import Metrics
 from flows.on_record import effective_decision, explain, known_decision, payment_event_id
@@ -41,32 +40,14 @@ from flows.policy_file import parse_policy
 from flows.shard_process import ShardStart
 from flows.shard_spawn import ShardSpawner
 from flows.sqlite_shard import ShardFileError, SqliteShard, wal_bytes
+from flows.supervision import Spawn, Supervisor
 
 DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
-RESTART_WAIT_S: Final = (0.0, 0.1, 0.5, 2.0, 5.0)
-CALM_S: Final = 30.0
-"""A shard process that lived so long is started again at once."""
-STOP_PATIENCE_S: Final = 20.0
 PUBLISH_TIMEOUT_S: Final = 10.0
 START_PATIENCE_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
-
-
-class Running(Protocol):
-    """A shard process, or what stands for one."""
-
-    def wait(self) -> int:
-        """Wait for its end; gives its exit code."""
-        ...
-
-    def kill(self) -> None:
-        """End it at once."""
-        ...
-
-
-Spawn = Callable[[ShardStart], tuple[Line, Running]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +96,21 @@ class Engine:
     ) -> None:
         self._params = params
         self._now = now
-        self._spawn = spawn or ShardSpawner()
         self._journal = AnswerJournal(journal_path(params.path))
         self._readers = threading.local()
         self._decider = _decider(params.policy_text)
         self._intake = Intake(
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
-        self._line: Line
-        self._running: Running
         self._position = 0
-        self._refused: str | None = None
-        self._opened = threading.Event()
         self._stopping = threading.Event()
-        self._listener = Listener(self._hear)
-        self._supervisor = threading.Thread(target=self._supervise, name="shard-line")
-        self.restarts = 0
+        self._supervisor = Supervisor(
+            spawn or ShardSpawner(),
+            self._shard_start,
+            self._shard_opened,
+            self._hear,
+            self._shard_ended,
+        )
         self.metrics = Metrics()
         self._export_gauges()
 
@@ -147,12 +127,11 @@ class Engine:
         ShardFileError
             When the shard file can't be used.
         """
-        self._supervisor.start()
-        self._opened.wait()
-        if self._refused is not None:
-            self._supervisor.join()
+        try:
+            self._supervisor.start()
+        except ShardFileError:
             self._journal.close()
-            raise ShardFileError(self._refused)
+            raise
         patient_until = self._intake.clock() + START_PATIENCE_S
         while self._intake.mode is Mode.CATCHING_UP and self._intake.clock() < patient_until:
             self._stopping.wait(0.001)
@@ -161,11 +140,7 @@ class Engine:
         """Finish what waits, commit it, and end the shard process; one that stands still is killed."""
         self._stopping.set()
         self._intake.dispatch.finish()
-        self._supervisor.join(STOP_PATIENCE_S)
-        if self._supervisor.is_alive():
-            _log.error("shard_process_killed", reason=f"it did not end within {STOP_PATIENCE_S:.0f} s")
-            self._running.kill()
-            self._supervisor.join()
+        self._supervisor.stop()
         self._intake.fail_waiting(Mode.DOWN)
         self._log_answers()
 
@@ -194,7 +169,7 @@ class Engine:
         self._decider = decider
         return receipt
 
-    def _shard_start(self, *, again: bool) -> ShardStart:
+    def _shard_start(self, again: bool) -> ShardStart:
         params, faults = self._params, self._params.faults
         return ShardStart(
             params.path,
@@ -251,11 +226,16 @@ class Engine:
 
     def hear_on(self, loop: Loop) -> None:
         """See :meth:`alerting.engine.RiskEngine.hear_on`."""
-        self._listener.lend(loop)
+        self._supervisor.lend(loop)
 
     def hear_alone(self) -> None:
         """See :meth:`alerting.engine.RiskEngine.hear_alone`."""
-        self._listener.take_back()
+        self._supervisor.take_back()
+
+    @property
+    def restarts(self) -> int:
+        """How often the shard process was started again."""
+        return self._supervisor.restarts
 
     def health(self) -> Health:
         """See :meth:`alerting.engine.RiskEngine.health`."""
@@ -272,41 +252,18 @@ class Engine:
 
     # The line.
 
-    def _supervise(self) -> None:
-        """Hear the shard process; when it dies, answer those who wait and start another one."""
-        failures = 0
-        while True:
-            begun = self._intake.clock()
-            self._intake.mode = Mode.CATCHING_UP
-            code = self._converse()
-            if not self._opened.is_set():
-                self._refused = self._refused or f"the shard process ended with code {code}; its log says why"
-                self._opened.set()
-                return
-            if self._stopping.is_set() and code == 0:
-                return
-            _log.error("shard_process_ended", exit_code=code, restarts=self.restarts)
-            self._intake.fail_waiting(Mode.DOWN)
-            failures = 0 if self._intake.clock() - begun > CALM_S else failures
-            wait_s = RESTART_WAIT_S[min(failures, len(RESTART_WAIT_S) - 1)]
-            failures += 1
-            self.restarts += 1
-            if self._stopping.wait(wait_s):
-                return
+    def _shard_opened(self, line: Line) -> None:
+        """Send it what waits; it answers when it has caught up with its log."""
+        self._intake.mode = Mode.CATCHING_UP
+        self._intake.dispatch.attach(line)
 
-    def _converse(self) -> int:
-        """Start a shard process and hear it until it ends; gives its exit code."""
-        try:
-            self._line, self._running = self._spawn(self._shard_start(again=self.restarts > 0))
-        except OSError as error:
-            _log.error("shard_process_not_started", reason=str(error))
-            return -1
-        self._listener.listen(self._line)
-        for entry in self._intake.dispatch.detach():
+    def _shard_ended(self) -> None:
+        """Answer those who waited for the shard process."""
+        lost = self._intake.dispatch.detach()
+        self._intake.fail_waiting(Mode.DOWN)
+        for entry in lost:
             if isinstance(entry, Publication):
                 entry.settle(None)
-        self._line.close()
-        return self._running.wait()
 
     def _hear(self, came: Frame) -> None:
         intake = self._intake
@@ -323,13 +280,8 @@ class Engine:
             self._position = worked.position
             self.metrics.faulted(worked.faults)
             intake.dispatch.worked(worked)
-        elif came.kind == Kind.OPENED:
-            intake.dispatch.attach(self._line)
-            self._opened.set()
         elif came.kind == Kind.RUNNING:
             intake.mode = Mode.RUNNING
-        elif came.kind == Kind.REFUSED:
-            self._refuse(came.body.decode())
 
     def _settle(self, came: Frame) -> None:
         entry, noted = self._intake.dispatch.settle(came.ticket), read_noted(came.body)
@@ -341,13 +293,6 @@ class Engine:
                 self.metrics.decided(entry.submission.decision)
         elif noted.conflict:
             self._intake.refuse(entry)
-
-    def _refuse(self, reason: str) -> None:
-        """The shard file can't be used: at the start that is for the caller, later for the log."""
-        if not self._opened.is_set():
-            self._refused = reason
-        else:
-            _log.error("shard_file_refused", reason=reason)
 
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge

@@ -12,12 +12,12 @@ import structlog
 
 from alerting.engine import EngineUnavailableError, PayloadConflictError
 from alerting.policy import PolicyError
-from flows.engine import Spawn
 from flows.fault_injection import Faults
 from flows.garbage import calm_garbage_collector
 from flows.serving import Serving
 from flows.settings import Settings
 from flows.startup_checks import read_policy
+from flows.supervision import Spawn
 
 _LOOK_UP_S: Final = 0.2
 

@@ -12,13 +12,14 @@ from alerting.rpc.params import TlsFiles
 from alerting.rpc.server import EdgeServer, build_server
 from alerting.wording import reason_line
 from flows.address import listening_problem, parse_address, system_words
-from flows.engine import Engine, EngineParams, Spawn
+from flows.engine import Engine, EngineParams
 from flows.fault_injection import Faults
 from flows.operator import OperatorServer
 from flows.settings import CallerSettings, Settings, TlsSettings
 from flows.settings_words import shown
 from flows.sqlite_shard import SHARD_FILE, ShardFileError
 from flows.startup_checks import startup_problems
+from flows.supervision import Spawn
 
 
 class ServingError(Exception):

@@ -5,9 +5,9 @@ import socket
 import threading
 from collections.abc import Callable
 
-from flows.engine import Running, Spawn
 from flows.frames import Line
 from flows.shard_process import ShardStart, run_shard
+from flows.supervision import Running, Spawn
 
 
 class _Thread(threading.Thread):

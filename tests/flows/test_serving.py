@@ -191,7 +191,7 @@ def test_a_dead_flow_takes_no_policy_the_log_says_why_and_the_server_lives_on(
     policy = tmp_path / "policy.toml"
     policy.write_text(default_policy_text() + "# another\n")
     wanted = settings(tmp_path, policy_file=policy)
-    monkeypatch.setattr("flows.engine.RESTART_WAIT_S", (0.01,))
+    monkeypatch.setattr("flows.supervision.RESTART_WAIT_S", (0.01,))
     with monkeypatch.context() as dead, capture_logs() as lines:
         dead.setattr("flows.shard_process.run_flow", die)
         process = Serving(settings(tmp_path), default_policy_text(), spawn=on_threads())

@@ -14,13 +14,14 @@ from alerting.decision import FallbackCause, Source
 from alerting.engine import Health
 from detectors.events import Payment
 from detectors.scoring import ModelParams
-from flows.engine import Engine, EngineParams, Running
+from flows.engine import Engine, EngineParams
 from flows.frames import Frame, Kind, Line, record_frame
 from flows.log import NewRecord
 from flows.policy_file import default_policy_text
 from flows.shard_process import ShardStart
 from flows.shard_spawn import ShardSpawner
 from flows.sqlite_shard import ShardFileError, SqliteShard
+from flows.supervision import Running
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENT_S = 60.0
@@ -99,7 +100,7 @@ def test_a_file_that_is_no_shard_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_shard_process_that_stands_still_does_not_keep_the_server_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.engine.STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr("flows.supervision.STOP_PATIENCE_S", 0.2)
     spawned = Spawned()
     with Engine(params(tmp_path), now=lambda: NOON, spawn=spawned) as engine:
         os.kill(spawned.processes[0].pid, signal.SIGSTOP)
