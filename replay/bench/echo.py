@@ -6,6 +6,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import AsyncIterator
 
 import grpc
 import grpc.aio
@@ -14,13 +15,20 @@ import grpc.aio
 class _Echo(grpc.GenericRpcHandler):
     """Answers every method with an empty message."""
 
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":  # noqa: ARG002
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """See :class:`grpc.GenericRpcHandler`."""
+        if handler_call_details.method.endswith("Stream"):
+            return grpc.stream_stream_rpc_method_handler(_answer_each)
         return grpc.unary_unary_rpc_method_handler(_answer)
 
 
 async def _answer(_request: bytes, _context: object) -> bytes:
     return b""
+
+
+async def _answer_each(requests: AsyncIterator[bytes], _context: object) -> AsyncIterator[bytes]:
+    async for _ in requests:
+        yield b""
 
 
 async def _serve() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from detectors.events import Payment
 from flows.garbage import calm_garbage_collector
-from replay.bench.open_loop import Load, OpenLoop
+from replay.bench.open_loop import Load, OpenLoop, OpenStream
 from replay.gateway import GatewayClient
 from replay.server_process import ServerProcess
 
@@ -49,15 +49,21 @@ def measure_inline(
     seconds: float,
     warm_up: int,
     report: Callable[[Row], None],
+    *,
+    stream: bool = False,
 ) -> list[Row]:
-    """Latency at each of ``rates`` for ``seconds``, behind ``warm_up`` payments that build profiles."""
+    """Latency at each of ``rates`` for ``seconds``, behind ``warm_up`` payments that build profiles.
+
+    With ``stream`` all payments go through one `DecideStream` instead of a `Decide` each.
+    """
+    kind = OpenStream if stream else OpenLoop
     rows = []
     with (
         tempfile.TemporaryDirectory(prefix="tapwatch-bench-") as folder,
         ServerProcess(Path(folder) / "data") as server,
-        closing(OpenLoop(server.target)) as loop,
+        closing(kind(server.target)) as loop,
         _echo_server() as echo_target,
-        closing(OpenLoop(echo_target)) as echo,
+        closing(kind(echo_target)) as echo,
     ):
         with GatewayClient(server.target) as client:
             for _ in client.decide_stream(payments[:warm_up]):

@@ -8,17 +8,19 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 import grpc
 
 from alerting.rpc.convert import PAYMENT, read_decision
 from detectors.events import Payment
-from tapwatch.v1 import risk_pb2
+from tapwatch.v1 import decision_pb2, risk_pb2
 
 DECIDE: Final = "/tapwatch.v1.RiskService/Decide"
+DECIDE_STREAM: Final = "/tapwatch.v1.RiskService/DecideStream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,57 @@ class OpenLoop:
         self._channel.close()
 
 
+class OpenStream:
+    """Sends payments through one `DecideStream` at a given rate with exponential gaps."""
+
+    def __init__(self, target: str, seed: int = 1) -> None:
+        self._channel = grpc.insecure_channel(target)
+        self._decide: grpc.StreamStreamMultiCallable[bytes, bytes] = self._channel.stream_stream(
+            DECIDE_STREAM
+        )
+        self._random = random.Random(seed)
+
+    def run(self, payments: Sequence[Payment], rate_per_s: float, *, read: bool = True) -> Load:
+        """Send all ``payments``; returns when each has its answer, or when the stream has ended."""
+        requests = [
+            risk_pb2.DecideStreamRequest(payment=PAYMENT.write(p)).SerializeToString() for p in payments
+        ]
+        begun = time.perf_counter() + 0.05
+        gaps = (self._random.expovariate(rate_per_s) for _ in requests)
+        dues = list(accumulate(gaps, initial=begun))
+        latencies, replies, errors = [], [], Counter[str]()
+        try:
+            for due, reply in zip(dues, self._decide(_paced(requests, dues)), strict=False):
+                latencies.append((time.perf_counter() - due) * 1e3)
+                replies.append(reply)
+        except grpc.RpcError as error:
+            code = error.code().name if isinstance(error, grpc.Call) else repr(error)
+            errors[code] += len(requests) - len(replies)
+        seconds = time.perf_counter() - begun
+        answers = map(risk_pb2.DecideStreamResponse.FromString, replies if read else ())
+        sources = Counter(_source(a.decision) if a.HasField("decision") else "ERROR" for a in answers)
+        errors["ITEM"] = sources.pop("ERROR", 0)
+        return Load(rate_per_s, seconds, tuple(sorted(latencies)), dict(sources), dict(+errors))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._channel.close()
+
+
+def _paced(requests: Sequence[bytes], dues: Sequence[float]) -> Iterator[bytes]:
+    for request, due in zip(requests, dues, strict=False):
+        wait = due - time.perf_counter()
+        if wait > 0:
+            time.sleep(wait)
+        yield request
+
+
+def _source(message: decision_pb2.Decision) -> str:
+    decision = read_decision(message)
+    cause = decision.fallback_cause
+    return decision.source if cause is None else f"{decision.source} {cause}"
+
+
 class _Answers:
     def __init__(self, count: int) -> None:
         self._missing = count
@@ -110,9 +163,6 @@ class _Answers:
 
     def load(self, rate_per_s: float, seconds: float, read: bool) -> Load:
         """What was seen."""
-        sources: Counter[str] = Counter()
-        for reply in self._replies if read else ():
-            decision = read_decision(risk_pb2.DecideResponse.FromString(reply).decision)
-            cause = decision.fallback_cause
-            sources[decision.source if cause is None else f"{decision.source} {cause}"] += 1
+        replies = map(risk_pb2.DecideResponse.FromString, self._replies if read else ())
+        sources = Counter(_source(reply.decision) for reply in replies)
         return Load(rate_per_s, seconds, tuple(sorted(self._latencies)), dict(sources), dict(self._errors))

@@ -77,6 +77,15 @@ def test_the_inline_benchmark_fits_80_columns() -> None:
 
 
 @pytest.mark.slow
+def test_the_inline_benchmark_of_a_stream_answers_every_payment() -> None:
+    done = tapwatch("bench", "inline", "--stream", "--rates", "100", "--seconds", 1, "--warm-up", 0, "--json")
+    assert done.exit_code == Exit.DONE, done.output
+    (row,) = json.loads(done.stdout)
+    assert row["errors"] == 0
+    assert 0 < row["p50_ms"] <= row["max_ms"]
+
+
+@pytest.mark.slow
 def test_the_demo_answers_every_payment_and_its_figures_are_json() -> None:
     done = tapwatch("demo", "--json")
     assert done.exit_code == Exit.DONE, done.output
