@@ -1,34 +1,13 @@
 """The stage that learns how payments ended: releases from quarantine and strong authentication."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Self
 
 from detectors.events import Outcome, OutcomeKind, Payment, ThreeDSStatus, Verdict
 from detectors.profile import UserProfile
 from flows import keys
+from flows.early_outcome import Accusation, EarlyOutcome
 from flows.payment_stage import PaymentStage
 from flows.state import State
-
-_VERSION: Final = b"\x01"
-
-
-@dataclass(frozen=True, slots=True)
-class EarlyOutcome:
-    """What an outcome said of a payment that is still to come."""
-
-    clears: bool
-    authenticated: bool
-
-    def pack(self) -> bytes:
-        """The entry as bytes."""
-        return _VERSION + bytes((self.clears, self.authenticated))
-
-    @classmethod
-    def unpack(cls, raw: bytes) -> Self:
-        """The entry that :meth:`pack` wrote."""
-        return cls(bool(raw[1]), bool(raw[2]))
-
 
 class FeedbackStage:
     """Applies outcomes in whatever order they come.
@@ -52,21 +31,23 @@ class FeedbackStage:
 
     def learn_outcome(self, position: int, outcome: Outcome) -> None:
         """Act on one outcome."""
-        clears, authenticated = _clears(outcome), _authenticates(outcome)
-        if not (clears or authenticated):
+        said = EarlyOutcome(_clears(outcome), _authenticates(outcome), outcome.verdict is Verdict.FRAUD)
+        if not (said.clears or said.authenticated or said.accuses):
             return
+        tenant, transaction_id, user_id = outcome.tenant, outcome.transaction_id, outcome.user_id
         if self._came_before(position, outcome):
-            self._apply(outcome.tenant, outcome.transaction_id, outcome.user_id, clears, authenticated)
+            if said.clears and outcome.outcome_kind is not OutcomeKind.STEP_UP:
+                self._state.delete(keys.accusation(tenant, transaction_id))  # it is taken back
+            self._apply(tenant, transaction_id, user_id, said)
             return
-        key = keys.early(outcome.tenant, outcome.transaction_id)
+        key = keys.early(tenant, transaction_id)
         known = self._state.find(key, EarlyOutcome)
         if known is None:
-            user = self._user(outcome.tenant, outcome.user_id)
+            user = self._user(tenant, user_id)
             user.early_outcomes += 1
-            self._state.put(keys.user(outcome.tenant, outcome.user_id), user)
-        else:
-            clears, authenticated = clears or known.clears, authenticated or known.authenticated
-        self._state.put(key, EarlyOutcome(clears, authenticated))
+            self._state.put(keys.user(tenant, user_id), user)
+            known = EarlyOutcome(clears=False, authenticated=False)
+        self._state.put(key, _together(known, said, outcome))
 
     def apply_early(self, payment: Payment) -> None:
         """Act on the outcome that came before ``payment``, if any did."""
@@ -80,20 +61,22 @@ class FeedbackStage:
         self._state.delete(key)
         user.early_outcomes -= 1
         self._state.put(keys.user(payment.tenant, payment.user_id), user)
-        self._apply(
-            payment.tenant, payment.transaction_id, payment.user_id, early.clears, early.authenticated
-        )
+        self._apply(payment.tenant, payment.transaction_id, payment.user_id, early)
 
-    def _apply(
-        self, tenant: str, transaction_id: str, user_id: str, clears: bool, authenticated: bool
-    ) -> None:
-        if clears:
+    def _apply(self, tenant: str, transaction_id: str, user_id: str, said: EarlyOutcome) -> None:
+        accusation = keys.accusation(tenant, transaction_id)
+        if said.accuses:
+            self._state.put(accusation, Accusation())
+        # Whoever was challenged is the payer, whatever the outcome calls them.
+        waiting = self._payments.quarantined(tenant, transaction_id)
+        payer_id = user_id if waiting is None else waiting.user_id
+        if said.clears and self._state.find(accusation, Accusation) is None:
             self._payments.release(tenant, transaction_id)
-        if authenticated:
-            user = self._user(tenant, user_id)
+        if said.authenticated:
+            user = self._user(tenant, payer_id)
             user.since_sca_count = 0
             user.since_sca_eur_minor = 0
-            self._state.put(keys.user(tenant, user_id), user)
+            self._state.put(keys.user(tenant, payer_id), user)
 
     def _came_before(self, position: int, outcome: Outcome) -> bool:
         # Compared by position, so that a restart that re-reads the log sees what the first run saw.
@@ -104,11 +87,21 @@ class FeedbackStage:
         return self._state.find(keys.user(tenant, user_id), UserProfile) or UserProfile()
 
 
+def _together(known: EarlyOutcome, said: EarlyOutcome, outcome: Outcome) -> EarlyOutcome:
+    """All that was said of a payment to come; the word of a person takes an accusation back."""
+    takes_back = said.clears and outcome.outcome_kind is not OutcomeKind.STEP_UP
+    return EarlyOutcome(
+        clears=known.clears or said.clears,
+        authenticated=known.authenticated or said.authenticated,
+        accuses=said.accuses or (known.accuses and not takes_back),
+    )
+
+
 def _authenticates(outcome: Outcome) -> bool:
     return outcome.outcome_kind is OutcomeKind.STEP_UP and outcome.three_ds_status is ThreeDSStatus.Y
 
 
 def _clears(outcome: Outcome) -> bool:
     if outcome.outcome_kind is OutcomeKind.STEP_UP:
-        return outcome.three_ds_status is ThreeDSStatus.Y
+        return outcome.three_ds_status is ThreeDSStatus.Y and outcome.verdict is not Verdict.FRAUD
     return outcome.verdict is Verdict.GENUINE

@@ -40,3 +40,8 @@ def quarantine(tenant: str, transaction_id: str) -> str:
 def early(tenant: str, transaction_id: str) -> str:
     """An outcome that came before its payment."""
     return f"early/{tenant}/{transaction_id}"
+
+
+def accusation(tenant: str, transaction_id: str) -> str:
+    """A payment that was reported as a fraud, so that no authentication releases it."""
+    return f"accusation/{tenant}/{transaction_id}"

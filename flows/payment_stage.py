@@ -16,6 +16,7 @@ from detectors.profile import EntityProfile, UserProfile
 from detectors.scoring import Scorer, Subjects
 from flows import keys
 from flows.codec import BadRecord, decode_event, encode_decision, encode_event
+from flows.early_outcome import EarlyOutcome
 from flows.outputs import Decided
 from flows.state import State
 
@@ -89,7 +90,7 @@ class PaymentStage:
         self._to_learn = None
         try:
             self.scorer.observe(payment, subjects, assessment)
-            if action is _APPROVE:
+            if action is _APPROVE and not self._is_accused(payment, subjects.user):
                 self.scorer.learn(payment, subjects, assessment.features, assessment.context)
                 _count_towards_sca(payment, subjects.user, decider)
             else:
@@ -137,6 +138,18 @@ class PaymentStage:
         self._state.delete(key)
         self._store(names, subjects)
         return True
+
+    def quarantined(self, tenant: str, transaction_id: str) -> Payment | None:
+        """The payment that waits in quarantine under this id."""
+        entry = self._state.find(keys.quarantine(tenant, transaction_id), Quarantined)
+        return None if entry is None else entry.payment
+
+    def _is_accused(self, payment: Payment, user: UserProfile) -> bool:
+        """Whether a fraud report came before the payment did."""
+        if not user.early_outcomes:
+            return False
+        early = self._state.find(keys.early(payment.tenant, payment.transaction_id), EarlyOutcome)
+        return early is not None and early.accuses
 
     def _quarantine(self, payment: Payment, features: tuple[float, ...]) -> None:
         key = keys.quarantine(payment.tenant, payment.transaction_id)
