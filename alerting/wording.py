@@ -4,7 +4,7 @@ from typing import Final
 
 from alerting.decision import Decision, Reason, Source
 from alerting.reasons import POLICY_REASONS
-from detectors.money import MINOR_DIGITS
+from detectors.money import MINOR_DIGITS, major_units
 from detectors.reasons import REASONS
 
 _TITLES: Final = {spec.code: spec.title for spec in REASONS.values()} | {
@@ -62,3 +62,12 @@ def _number(value: float, unit: str) -> str:
     if abs(value) >= 1_000.0 or value == round(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 1.0 else f"{value:.2g}"
+
+
+def amount_words(amount_minor: int, currency: str) -> str:
+    """An amount as people write it.
+
+    >>> amount_words(46_693, "EUR"), amount_words(1_250, "JPY")
+    ('466.93 EUR', '1,250 JPY')
+    """
+    return f"{major_units(amount_minor, currency):,.{MINOR_DIGITS[currency]}f} {currency}"

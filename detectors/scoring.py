@@ -5,7 +5,8 @@ the payment whatever was decided, :meth:`Scorer.learn` teaches the norms a payme
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from math import isfinite, log10
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -32,9 +33,11 @@ __all__ = [
     "Scorer",
     "Subjects",
     "UserProfile",
+    "model_version",
 ]
 
 MODEL_VERSION: Final = "model-2"
+_NO_RATES: Final[Mapping[str, float]] = MappingProxyType({})
 _T = TypeVar("_T")
 _FIRST_SURPRISE: Final = len(NAMES) - len(SURPRISES)
 
@@ -85,6 +88,15 @@ class ModelParams:
 
 
 _DEFAULTS: Final = ModelParams()
+
+
+def model_version(params: ModelParams) -> str:
+    """The version of the model as it is set: other parameters are another version.
+
+    Currencies are left out: the policy sets them, and has a version of its own.
+    """
+    said = repr(replace(params, reference_currency="", rates=_NO_RATES))
+    return f"{MODEL_VERSION}-{blake2b(said.encode(), digest_size=4).hexdigest()}"
 
 
 class Scorer:

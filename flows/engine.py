@@ -26,7 +26,7 @@ from alerting.engine import (
 )
 from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
-from detectors.scoring import MODEL_VERSION, ModelParams
+from detectors.scoring import ModelParams, model_version
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.codec import decode_decision
 from flows.fault_injection import Faults
@@ -98,7 +98,7 @@ class Engine:
         self._now = now
         self._journal = AnswerJournal(journal_path(params.path))
         self._readers = threading.local()
-        self._decider = _decider(params.policy_text)
+        self._decider = _decider(params.policy_text, params.models)
         self._intake = Intake(
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
@@ -163,7 +163,7 @@ class Engine:
 
     def change_policy(self, text: str) -> Receipt:
         """Put another policy in force from the next log position on; raises PolicyError."""
-        decider = _decider(text)
+        decider = _decider(text, self._params.models)
         event = PolicyActivated(text, decider.policy.version, self.now())
         receipt = self._intake.publish(event, PUBLISH_TIMEOUT_S)
         self._decider = decider
@@ -212,17 +212,12 @@ class Engine:
     def explain(self, tenant: str, transaction_id: str) -> Explanation:
         """See :meth:`alerting.engine.RiskEngine.explain`."""
         reader = self._reader()
-        known = self._intake.remembered(event_key(payment_event_id(tenant, transaction_id)))
-        patience = 100 if known is not None else 0
-        while True:
-            try:
-                return explain(reader, tenant, transaction_id)
-            except UnknownTransactionError:
-                # Answered, but its ledger row shares the next flush: a matter of milliseconds.
-                if not patience:
-                    raise
+        # What was answered or acknowledged by now is stored with the next flush: a matter of milliseconds.
+        wanted, patience = self._position, 100
+        while patience and reader.position < wanted:
             patience -= 1
             self._stopping.wait(0.01)
+        return explain(reader, tenant, transaction_id)
 
     def hear_on(self, loop: Loop) -> None:
         """See :meth:`alerting.engine.RiskEngine.hear_on`."""
@@ -285,6 +280,7 @@ class Engine:
 
     def _settle(self, came: Frame) -> None:
         entry, noted = self._intake.dispatch.settle(came.ticket), read_noted(came.body)
+        self._position = max(self._position, noted.position)
         if isinstance(entry, Publication):
             entry.settle(Receipt(noted.position, noted.duplicate), conflict=noted.conflict)
         elif isinstance(entry, FallbackEntry):
@@ -325,5 +321,5 @@ class Engine:
         return reader
 
 
-def _decider(policy_text: str) -> Decider:
-    return Decider(parse_policy(policy_text), NAMES, MODEL_VERSION, FEATURE_VERSION)
+def _decider(policy_text: str, models: ModelParams) -> Decider:
+    return Decider(parse_policy(policy_text), NAMES, model_version(models), FEATURE_VERSION)

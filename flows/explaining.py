@@ -1,10 +1,11 @@
 """A decision explained, read from a shard file beside whoever writes it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 from alerting.engine import Explanation
-from alerting.wording import reason_line
+from alerting.wording import amount_words, reason_line
 from flows.codec import encode_event, plain_decision
 from flows.on_record import explain
 from flows.sqlite_shard import SHARD_FILE, ShardFileError, SqliteShard
@@ -37,9 +38,9 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     return {
         "decision": plain_decision(explanation.decision),
         "reasons": [reason_line(reason) for reason in explanation.decision.reasons],
-        "payment": encode_event(explanation.payment).decode(),
+        "payment": json.loads(encode_event(explanation.payment)),
         "features": dict(explanation.features),
-        "outcomes": [encode_event(outcome).decode() for outcome in explanation.outcomes],
+        "outcomes": [json.loads(encode_event(outcome)) for outcome in explanation.outcomes],
         "quarantined": explanation.quarantined,
     }
 
@@ -49,10 +50,10 @@ def explanation_lines(explanation: Explanation) -> list[str]:
     decision, payment = explanation.decision, explanation.payment
     lines = [
         f"{decision.transaction_id}: {decision.action} with score {decision.score:g} ({decision.source})",
-        f"  payment   {payment.amount_minor} minor units {payment.currency} by {payment.user_id}"
-        f" to {payment.merchant_id} at {payment.event_time.isoformat()}",
+        f"  payment   {amount_words(payment.amount_minor, payment.currency)} by {payment.user_id}",
+        f"            to {payment.merchant_id} at {payment.event_time.isoformat()}",
         f"  versions  {decision.model_version}, {decision.feature_version}, {decision.policy_version}",
-        f"  position  {decision.log_position}",
+        f"  position  {decision.log_position or 'none: the fallback answered before there was one'}",
     ]
     if decision.fallback_cause is not None:
         lines.append(f"  fallback  because of {decision.fallback_cause}")

@@ -9,6 +9,7 @@ from flows.early_outcome import Accusation, EarlyOutcome
 from flows.payment_stage import PaymentStage
 from flows.state import State
 
+
 class FeedbackStage:
     """Applies outcomes in whatever order they come.
 

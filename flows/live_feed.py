@@ -94,6 +94,7 @@ class LiveFeed:
             self._running = True
             self._commit()  # so that whoever asks for an old payment finds its answer
             self._inbox.say(Kind.RUNNING)
+            self._inbox.send(Worked(self._read, 0, 0.0, 0))
         self._task.settle()
         requests = self._take(IDLE_COMMIT_S)
         if not requests:

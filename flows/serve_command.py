@@ -52,10 +52,13 @@ def run_server(settings: Settings, faults: Faults | None = None, spawn: Spawn | 
         # Others read this line to learn the port, so it goes to standard output.
         print(json.dumps({"event": "serving", "port": serving.port, "operator_port": serving.operator_port}))
         sys.stdout.flush()
+        _log.info("serving", port=serving.port, operator_port=serving.operator_port)
         while _next(wishes) is not _Wish.STOP:
             reload_policy(serving, settings)
     finally:
+        _log.info("draining")
         serving.stop()
+        _log.info("stopped")
 
 
 def reload_policy(serving: Serving, settings: Settings) -> None:

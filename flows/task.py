@@ -15,7 +15,7 @@ from detectors.events import Location, Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.joint_model import JointModel
 from detectors.population import Population
-from detectors.scoring import MODEL_VERSION, ModelParams, Scorer
+from detectors.scoring import ModelParams, Scorer, model_version
 from flows import keys
 from flows.codec import encode_decision
 from flows.feedback_stage import FeedbackStage
@@ -80,6 +80,7 @@ class ShardTask:
         self._joint = JointModel.load(lambda part: self._state.load_raw(keys.JOINT + part))
         population = self._state.find(keys.POPULATION, Population) or Population()
         self._params = params or ModelParams()
+        self.model_version = model_version(self._params)
         self._payments = PaymentStage(self._state, Scorer(self._params), self._joint, population)
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
         self._decider: Decider | None = None
@@ -173,7 +174,7 @@ class ShardTask:
 
     def _set_policy(self, text: str) -> None:
         self.policy = parse_policy(text)
-        self._decider = Decider(self.policy, NAMES, MODEL_VERSION, FEATURE_VERSION)
+        self._decider = Decider(self.policy, NAMES, self.model_version, FEATURE_VERSION)
         money = self.policy.currencies
         self._payments.scorer = Scorer(
             replace(self._params, reference_currency=money.base, rates=money.rates)

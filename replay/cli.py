@@ -118,6 +118,8 @@ def record(
     """
     from replay.record import record as export
 
+    if until is not None and until <= after:
+        raise fail(f"--until: {until}; allowed: more than --after, which is {after}")
     settings = settings_or_exit(config, data_dir=data_dir)
     with _errors(), _progress("records") as advance:
         summary = export(settings.data_dir, out, after, until, advance)

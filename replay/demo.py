@@ -15,9 +15,8 @@ from rich.text import Text
 
 from alerting.decision import Action, Decision, FallbackAnswered, PolicyActivated, Reason
 from alerting.rpc.convert import read_decision
-from alerting.wording import reason_line
+from alerting.wording import amount_words, reason_line
 from detectors.events import Outcome, Payment, Verdict
-from detectors.money import MINOR_DIGITS, major_units
 from flows.codec import BadRecord, Event
 from replay.gateway import GatewayClient
 from replay.server_process import ServerProcess
@@ -112,16 +111,11 @@ def _play(events: Sequence[Event], gateway: GatewayClient, frauds: set[str], con
 def _show(payment: Payment, decision: Decision, fraud: bool, console: Console) -> None:
     line = Text(f"  {payment.event_time:%d %b %H:%M}  ")
     line.append(f"{decision.action:<8}", _STYLES[decision.action])
-    line.append(f" score {decision.score:5.1f}  {_amount(payment):>18}  ")
+    line.append(f" score {decision.score:5.1f}  {amount_words(payment.amount_minor, payment.currency):>18}  ")
     line.append("a fraud" if fraud else "genuine", "bold red" if fraud else "")
     console.print(line)
     for reason in decision.reasons[:1]:
         _print_reason(reason, " " * 6, console)
-
-
-def _amount(payment: Payment) -> str:
-    digits = MINOR_DIGITS[payment.currency]
-    return f"{major_units(payment.amount_minor, payment.currency):,.{digits}f} {payment.currency}"
 
 
 def _print_reason(reason: Reason, first: str, console: Console) -> None:
@@ -153,7 +147,11 @@ def _explain_one(seen: _Seen, gateway: GatewayClient, console: Console) -> None:
     explanation = gateway.explain(worst.transaction_id, worst.tenant)
     decision, payment = read_decision(explanation.decision), seen.payments[worst.transaction_id]
     console.print(f"\nThe most unusual payment, {decision.transaction_id}, as ExplainDecision tells it:")
-    console.print(f"  {_amount(payment)}, {decision.action}, score {decision.score:.1f}", highlight=False)
+    amount = amount_words(payment.amount_minor, payment.currency)
+    console.print(
+        f"  {amount}, {decision.action}, score {decision.score:.1f}",
+        highlight=False,
+    )
     for reason in decision.reasons:
         _print_reason(reason, f"  {reason.weight:4.0%}  ", console)
 

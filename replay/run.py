@@ -238,6 +238,7 @@ def _summary(
         "actions": {str(action): count for action, count in sorted(outputs.actions.items())},
         "fallbacks": outputs.sources[Source.FALLBACK],
         "share_not_approved": round(not_approved / decisions, 6) if decisions else 0.0,
+        "model_version": task.model_version,
         "policy_version": task.policy.version if task.policy is not None else None,
         "currencies": asdict(task.policy.currencies) if task.policy is not None else None,
         "decisions_sha256": sha256,

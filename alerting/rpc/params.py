@@ -95,7 +95,7 @@ class EdgeParams:
     max_in_flight: int = 256
     max_streams: int = 16
     max_streams_per_caller: int = 4
-    stream_window: int = 64
+    stream_window: int = 16
     stream_idle_s: float = 120.0
     publish_window: int = 256
     publish_timeout_s: float = 10.0
