@@ -7,7 +7,7 @@ digits in a row one in ten passes the Luhn check and is refused: put letters bet
 
 import re
 
-_RUN = re.compile(r"\d+(?:[\s\-._/\u2010-\u2015]{1,2}\d+)*")
+_RUN = re.compile(r"\d+(?:[\s\-._/,;|*\u00b7\u2010-\u2015\u2212]{1,3}\d+)*")
 _OPAQUE_ID = re.compile(
     r"(?<![0-9a-f])(?=[0-9]*[a-f])[0-9a-f]{32,128}(?![0-9a-f])"
     r"|(?=[0-9-]*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",

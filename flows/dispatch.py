@@ -8,8 +8,11 @@ from flows.frames import Line, Worked, record_frame
 from flows.pacing import Pacing
 from flows.pending import Entry, FallbackEntry, Publication, Submission
 
-_MAX_BYTES: Final = 65_536
-"""Bytes under way at once: the socket takes that much even while the other end stands still."""
+_BUFFER_SHARE: Final = 0.5
+_FRAME_COST: Final = 1_536
+"""What the kernel charges a small frame to the socket's buffer, beside its bytes."""
+_MAX_EVENTS: Final = 16
+"""Events under way at once that nobody waits for inline: payments must not stand in line behind a flood."""
 
 
 class Dispatch:
@@ -31,10 +34,12 @@ class Dispatch:
         self._max_batch_s = max_batch_s
         self._lock = threading.Lock()
         self._line: Line | None = None
-        self._queue: deque[Entry] = deque()
+        self._queue: deque[Submission | FallbackEntry] = deque()
+        self._events: deque[Publication] = deque()
         self._sent: dict[int, Entry] = {}
-        self._sent_bytes = 0
+        self._sent_cost = 0
         self._sent_payments = 0
+        self._sent_events = 0
         self._window = 2 * max_batch
         self._next_ticket = 1
         self._finishing = False
@@ -44,14 +49,17 @@ class Dispatch:
     def put(self, entry: Entry) -> None:
         """Send an entry as soon as the shard process has room for it."""
         with self._lock:
-            self.payments += isinstance(entry, Submission)
-            self._queue.append(entry)
+            if isinstance(entry, Publication):
+                self._events.append(entry)
+            else:
+                self.payments += isinstance(entry, Submission)
+                self._queue.append(entry)
             self._pump()
 
     @property
     def queued(self) -> int:
         """Entries of all kinds that are not sent."""
-        return len(self._queue)
+        return len(self._queue) + len(self._events)
 
     def attach(self, line: Line) -> None:
         """A shard process is there."""
@@ -67,7 +75,7 @@ class Dispatch:
         with self._lock:
             self._line = None
             sent, self._sent = list(self._sent.values()), {}
-            self._sent_bytes = self._sent_payments = 0
+            self._sent_cost = self._sent_payments = self._sent_events = 0
             self._queue.extendleft(e for e in reversed(sent) if isinstance(e, FallbackEntry))
             lost = [e for e in sent if not isinstance(e, FallbackEntry)]
             self.payments -= sum(isinstance(e, Submission) for e in lost)
@@ -77,7 +85,8 @@ class Dispatch:
         """The entry that the shard process has dealt with."""
         with self._lock:
             entry = self._sent.pop(ticket)
-            self._sent_bytes -= len(entry.record.payload)
+            self._sent_cost -= _cost(entry)
+            self._sent_events -= isinstance(entry, Publication)
             if isinstance(entry, Submission):
                 self._sent_payments -= 1
                 self.payments -= 1
@@ -102,30 +111,38 @@ class Dispatch:
         if line is None:
             return
         frames = []
-        while (entry := self._next()) is not None:
-            self._queue.popleft()
+        while (entry := self._next(_BUFFER_SHARE * line.buffer_bytes)) is not None:
             self._sent[self._next_ticket] = entry
-            self._sent_bytes += len(entry.record.payload)
+            self._sent_cost += _cost(entry)
             self._sent_payments += isinstance(entry, Submission)
+            self._sent_events += isinstance(entry, Publication)
             frames.append(record_frame(entry.frame_kind, self._next_ticket, entry.record))
             self._next_ticket += 1
         try:
             if frames:
                 line.send(b"".join(frames))
-            if self._finishing and not self._queue and not self._sent:
+            if self._finishing and not self.queued and not self._sent:
                 line.finish()
                 self._line = None
         except OSError:
             self._line = None  # whoever reads the line hears of its end and detaches
 
-    def _next(self) -> Entry | None:
-        """The entry at the head of the queue, if there is room for it; payments answered meanwhile go."""
-        queue = self._queue
+    def _next(self, room: float) -> Entry | None:
+        """Take the entry that is to be sent next, if there is room; payments answered meanwhile go."""
+        queue, events = self._queue, self._events
         while queue and isinstance(queue[0], Submission) and queue[0].decision is not None:
             queue.popleft()  # the fallback was quicker, and its record says so
             self.payments -= 1
-        if not queue or (self._sent and self._sent_bytes + len(queue[0].record.payload) > _MAX_BYTES):
+        head: Entry | None = None
+        if queue and not (isinstance(queue[0], Submission) and self._sent_payments >= self._window):
+            head = queue[0]
+        if events and (not self._sent_events or (head is None and self._sent_events < _MAX_EVENTS)):
+            head = events[0]
+        # A lone record is always sent: the buffer holds the largest one.
+        if head is None or (self._sent and self._sent_cost + _cost(head) > room):
             return None
-        if isinstance(queue[0], Submission) and self._sent_payments >= self._window:
-            return None
-        return queue[0]
+        return events.popleft() if isinstance(head, Publication) else queue.popleft()
+
+
+def _cost(entry: Entry) -> int:
+    return 2 * len(entry.record.payload) + _FRAME_COST

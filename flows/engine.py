@@ -24,9 +24,11 @@ from alerting.engine import (
     Receipt,
     UnknownTransactionError,
 )
+from alerting.policy import policy_version
 from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import ModelParams, model_version
+from flows import keys
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.codec import decode_decision
 from flows.fault_injection import Faults
@@ -161,13 +163,37 @@ class Engine:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
+    @property
+    def policy_version(self) -> str:
+        """The version of the policy in force."""
+        return self._decider.policy.version
+
     def change_policy(self, text: str) -> Receipt:
-        """Put another policy in force from the next log position on; raises PolicyError."""
+        """Put another policy in force from the next log position on.
+
+        Raises
+        ------
+        PolicyError
+            When it can't be used.
+        EngineUnavailableError
+            When the log did not take it in time; should it still do so, the policy acts from there.
+        """
         decider = _decider(text, self._params.models)
-        event = PolicyActivated(text, decider.policy.version, self.now())
-        receipt = self._intake.publish(event, PUBLISH_TIMEOUT_S)
-        self._decider = decider
-        return receipt
+        publication = self._intake.offer(PolicyActivated(text, decider.policy.version, self.now()))
+
+        def adopt() -> None:
+            if publication.receipt is not None:
+                self._decider = decider
+
+        publication.on_settled(adopt)
+        return publication.wait(PUBLISH_TIMEOUT_S)
+
+    def _adopt_logged_policy(self) -> None:
+        """Take over the policy in force by the log: who logged it may have died before it said so."""
+        stored = self._reader().load(keys.POLICY)
+        text = "" if stored is None else stored[1:].decode()
+        if text and policy_version(text) != self.policy_version:
+            self._decider = _decider(text, self._params.models)
 
     def _shard_start(self, again: bool) -> ShardStart:
         params, faults = self._params, self._params.faults
@@ -276,6 +302,7 @@ class Engine:
             self.metrics.faulted(worked.faults)
             intake.dispatch.worked(worked)
         elif came.kind == Kind.RUNNING:
+            self._adopt_logged_policy()
             intake.mode = Mode.RUNNING
 
     def _settle(self, came: Frame) -> None:

@@ -16,6 +16,7 @@ _RECORD: Final = Struct("<Q16s16s")
 _NOTED: Final = Struct("<Q??")
 _WORKED: Final = Struct("<QIdI")
 _CHUNK: Final = 1 << 18
+_SEND_PATIENCE_MS: Final = 1_000
 
 
 class Kind(IntEnum):
@@ -103,6 +104,8 @@ class Line:
         # The largest record must fit, so that no sender waits for a reader that stands still.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self._connection = connection
+        self.buffer_bytes = connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        """What the kernel really gave: frames of that many bytes wait for a reader that stands still."""
         self._rest = b""
         self._readable, self._writable = poll(), poll()
         self._readable.register(connection, POLLIN)
@@ -110,13 +113,14 @@ class Line:
         self.closed = False
 
     def send(self, frames: bytes) -> None:
-        """Write whole frames; raises OSError when the other end is gone."""
+        """Write whole frames; raises OSError when the other end is gone, or stands still for long."""
         left = memoryview(frames)
         while left:
             try:
                 left = left[self._connection.send(left) :]
             except BlockingIOError:
-                self._writable.poll()
+                if not self._writable.poll(_SEND_PATIENCE_MS):
+                    raise TimeoutError("the other end does not read") from None
 
     def receive(self, timeout_s: float | None) -> list[Frame]:
         """The frames that have come; waits for the first one, ``None`` without end.

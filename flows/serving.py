@@ -47,7 +47,6 @@ class Serving:
         spawn: Spawn | None = None,
     ) -> None:
         self._settings = settings
-        self._policy_in_force = policy_version(policy_text)
         self._answering = threading.Event()
         self._edge: EdgeServer | None = None
         if problems := startup_problems(settings):
@@ -155,12 +154,9 @@ class Serving:
         EngineUnavailableError
             When the flow can't take it now; the policy in force stays.
         """
-        wanted = policy_version(text)
-        if wanted == self._policy_in_force:
+        if policy_version(text) == self.engine.policy_version:
             return None
-        receipt = self.engine.change_policy(text)
-        self._policy_in_force = wanted
-        return receipt
+        return self.engine.change_policy(text)
 
     @property
     def port(self) -> int:

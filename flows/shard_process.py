@@ -39,9 +39,9 @@ from flows.task import ShardTask
 
 PATIENCE_S: Final = 3.0
 """How long a shard process that is ending may still hold the file."""
-CHECKPOINT_EVERY_S: Final = 1.0
+CHECKPOINT_EVERY_S: Final = 0.5
 CHECKPOINT_AFTER: Final = 1_000
-"""Transactions; a thousand fill about half of the reserved write-ahead log."""
+"""Log records; a thousand transactions of one record fill about half of the reserved write-ahead log."""
 
 _log = structlog.get_logger(__name__)
 
@@ -131,11 +131,16 @@ def _checkpoints(shard: SqliteShard) -> Iterator[None]:
     reader = shard.reader()
 
     def checkpoint() -> None:
-        moved = 0
+        moved = shard.end
         while not ended.wait(CHECKPOINT_EVERY_S):
-            if shard.transactions - moved > CHECKPOINT_AFTER:
-                moved = shard.transactions
+            if shard.end - moved <= CHECKPOINT_AFTER:
+                continue
+            moved = shard.end
+            try:
                 reader.checkpoint()
+            except sqlite3.Error as error:  # a full disk: what is not moved now is moved later
+                _log.error("checkpoint_failed", reason=str(error))
+            else:
                 shard.finish_checkpoint()
 
     thread = threading.Thread(target=checkpoint, name="checkpointer")

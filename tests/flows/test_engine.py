@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -254,3 +255,45 @@ def test_an_answer_whose_payment_turns_out_to_be_logged_is_logged_beside_it(tmp_
     assert logged_answers(tmp_path) == ["t-1"]
     with engine(tmp_path) as again:
         assert decide(again, payment("t-1")) == given
+
+
+def test_a_policy_that_was_logged_too_late_for_its_caller_is_in_force_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stall = threading.Event()
+    stall.set()
+    other = default_policy_text() + "\n# another\n"
+
+    def stand_still(_payments: int) -> None:
+        stall.wait(PATIENT_S)
+
+    with engine(tmp_path, stand_still) as running:
+        before = decide(running, payment("t-0"))
+        stall.clear()
+        monkeypatch.setattr("flows.engine.PUBLISH_TIMEOUT_S", 0.01)
+        with pytest.raises(EngineUnavailableError):
+            running.change_policy(other)
+        assert running.policy_version == before.policy_version
+        stall.set()
+        after = decide(running, payment("t-1"))
+        assert running.policy_version == after.policy_version != before.policy_version
+
+
+def test_a_policy_that_only_the_log_knows_is_in_force_behind_a_restart(tmp_path: Path) -> None:
+    other = default_policy_text() + "\n# another\n"
+    deaths = iter([False, True])
+
+    def die_with_the_second_batch(_payments: int) -> None:
+        if next(deaths, False):
+            raise RuntimeError("planted")
+
+    with engine(tmp_path, die_with_the_second_batch) as running:
+        before = decide(running, payment("t-0"))
+        with pytest.raises(EngineUnavailableError):
+            running.change_policy(other)
+        while running.health() is not Health.SERVING and not running.restarts:
+            threading.Event().wait(0.01)
+        names = (f"t-{number}" for number in count(1))
+        while (after := decide(running, payment(next(names)))).source is not Source.ENGINE:
+            threading.Event().wait(0.01)
+        assert running.policy_version == after.policy_version != before.policy_version
