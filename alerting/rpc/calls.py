@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import grpc.aio
 from google.rpc import status_pb2
@@ -14,12 +14,13 @@ from alerting.engine import Pending, PendingReceipt, Receipt, RiskEngine, Unknow
 from alerting.rpc.callers import Context
 from alerting.rpc.convert import OutcomeReport
 from alerting.rpc.due_line import DueLine
-from alerting.rpc.errors import UserUnknownError, status_of
+from alerting.rpc.errors import InvalidRequestError, UserUnknownError, Violation, status_of
 from alerting.rpc.mailbox import Mailbox
 from alerting.rpc.params import EdgeParams
 from detectors.events import Outcome
 
 T = TypeVar("T")
+_NOT_THE_PAYER: Final = "is not the user who made this payment; allowed: that user, or none"
 
 
 class Calls:
@@ -67,15 +68,17 @@ class Calls:
         return await self._loop.run_in_executor(None, find, tenant, transaction_id)
 
     async def outcome_of(self, report: OutcomeReport) -> Outcome:
-        """The outcome with its user, looked up by its payment where the report names none."""
-        if report.user_given:
-            return report.outcome
+        """The outcome with its user: the payer where the payment is known, else whom the report names."""
         outcome = report.outcome
         try:
-            user_id = await self.look_up(self.engine.find_user, outcome.tenant, outcome.transaction_id)
+            payer_id = await self.look_up(self.engine.find_user, outcome.tenant, outcome.transaction_id)
         except UnknownTransactionError as error:
+            if report.user_given:
+                return outcome
             raise UserUnknownError from error
-        return report.of_user(user_id)
+        if report.user_given and outcome.user_id != payer_id:
+            raise InvalidRequestError((Violation("outcome.user_id", _NOT_THE_PAYER),))
+        return report.of_user(payer_id)
 
 
 async def requests_of(context: Context) -> AsyncIterator[bytes]:

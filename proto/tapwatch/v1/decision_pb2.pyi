@@ -360,7 +360,7 @@ class Decision(_message.Message):
     feature_version: _builtins.str
     """Version of the features."""
     log_position: _builtins.int
-    """Place of the payment in the log of its shard."""
+    """Place of the payment in the log of its shard; 0 when the fallback answered, which has no place yet."""
     source: Global___DecisionSource.ValueType
     """Who decided."""
     fallback_cause: Global___FallbackCause.ValueType

@@ -134,6 +134,16 @@ def test_an_outcome_with_user_may_come_before_its_payment(client: GatewayClient)
     assert not client.report_outcome(an_outcome("t-404")).duplicate
 
 
+def test_an_outcome_that_names_somebody_else_than_the_payer_is_refused(client: GatewayClient) -> None:
+    client.decide(a_payment())
+    with pytest.raises(GatewayError) as caught:
+        client.report_outcome(replace(an_outcome(), user_id="user-other"))
+    problem = caught.value.problem
+    assert problem.code == "INVALID_ARGUMENT"
+    assert "outcome.user_id" in str(problem)
+    assert "user-1" not in str(problem)
+
+
 def test_an_outcome_without_id_gets_one_from_its_content(serve: Serve) -> None:
     with grpc.insecure_channel(f"127.0.0.1:{serve().port}") as channel:
         first, again = _report_unnamed(channel, an_outcome()), _report_unnamed(channel, an_outcome())
