@@ -179,6 +179,10 @@ class Engine:
             When the log did not take it in time; should it still do so, the policy acts from there.
         """
         decider = _decider(text, self._params.models)
+        patient_until = self._intake.clock() + PUBLISH_TIMEOUT_S
+        while self._intake.mode is Mode.DOWN and self._intake.clock() < patient_until:
+            if self._stopping.wait(0.02):  # a shard process that died is back in a moment
+                break
         publication = self._intake.offer(PolicyActivated(text, decider.policy.version, self.now()))
 
         def adopt() -> None:
