@@ -1,147 +1,31 @@
 """The intake: who answers first has answered, and nothing waits longer than it may."""
 
-import socket
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 from alerting.decision import (
-    Action,
-    ChallengeIndicator,
-    Decision,
-    Exemption,
     FallbackAnswered,
     FallbackCause,
     Source,
-    StepUpAdvice,
 )
 from alerting.engine import EngineUnavailableError, PayloadConflictError
-from detectors.events import Location, Payment
-from flows.answer_journal import AnswerJournal
-from flows.codec import BadRecord, Event, decode_event
-from flows.frames import Frame, Kind, Line, Worked, read_record
-from flows.intake import Intake, IntakeParams, Mode
-from flows.log import NewRecord
+from flows.frames import Kind
+from flows.intake import IntakeParams, Mode
 from flows.pending import FallbackEntry, Known, Submission, Twin
-from geo import Position
+from tests.flows.intakes_made import (
+    Make,
+    Shard,
+    close_lines,
+    decision,
+    event_of,
+    make,
+    noted,
+    payment,
+    submit,
+)
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ADVICE = StepUpAdvice(ChallengeIndicator.NO_PREFERENCE, Exemption.NONE, None, None)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def payment(name: str = "t-1", amount_minor: int = 100) -> Payment:
-    return Payment(name, "u-1", amount_minor, "EUR", NOON, "m-1")
-
-
-def decision(of: Payment, source: Source = Source.ENGINE, cause: FallbackCause | None = None) -> Decision:
-    action = Action.APPROVE if source is Source.ENGINE else Action.STEP_UP
-    return Decision(
-        f"d-{of.transaction_id}",
-        of.transaction_id,
-        of.tenant,
-        of.user_id,
-        of.event_time,
-        action,
-        0.0,
-        0.0,
-        (),
-        (),
-        ADVICE,
-        "m",
-        "p",
-        "f",
-        0,
-        source,
-        cause,
-    )
-
-
-_LINES: list[Line] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_lines() -> Iterator[None]:
-    yield
-    while _LINES:
-        _LINES.pop().close()
-
-
-class Shard:
-    """The other end of an intake's line."""
-
-    def __init__(self, intake: Intake) -> None:
-        ours, theirs = socket.socketpair()
-        self.intake, self.line, self._theirs = intake, Line(theirs), Line(ours)
-        _LINES.extend((self.line, self._theirs))
-        intake.dispatch.attach(self._theirs)
-
-    def take(self) -> list[Frame]:
-        return self.line.receive(0.0)
-
-    def worked(self, payments: int, seconds: float) -> None:
-        self.intake.dispatch.worked(Worked(1, payments, seconds, 0))
-
-    def decide(self, came: Frame, of: Decision) -> None:
-        entry = self.intake.dispatch.settle(came.ticket)
-        assert isinstance(entry, Submission)
-        self.intake.answer(entry, of)
-
-
-def event_of(came: Frame) -> Event:
-    event = decode_event(read_record(came.body)[3], "the line")
-    assert not isinstance(event, BadRecord)
-    return event
-
-
-class Make(Protocol):
-    def __call__(
-        self, params: IntakeParams | None = None, known: Decision | None = None, page_bytes: int = 65_536
-    ) -> tuple[Intake, Shard]: ...
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Makes an intake whose journal is ``answers`` in the test's folder."""
-
-    def make(
-        params: IntakeParams | None = None, known: Decision | None = None, page_bytes: int = 65_536
-    ) -> tuple[Intake, Shard]:
-        clock = Clock()
-
-        def fall_back(of: Payment, cause: FallbackCause) -> Decision:
-            return decision(of, Source.FALLBACK, cause)
-
-        def find_known(_record: NewRecord, _payment: Payment) -> Decision | None:
-            return known
-
-        journal = AnswerJournal(tmp_path / "answers", page_bytes)
-        intake = Intake(fall_back, find_known, lambda: 7, journal, params, clock)
-        intake.mode = Mode.RUNNING
-        return intake, Shard(intake)
-
-    return make
-
-
-def noted(folder: Path) -> list[bytes]:
-    """What a process that starts now would find in the journal."""
-    return [payload for payload, _ in AnswerJournal(folder / "answers", 65_536).read()]
-
-
-def submit(intake: Intake, of: Payment, deadline_s: float = 0.0) -> Submission:
-    pending = intake.submit(of, deadline_s)
-    assert isinstance(pending, Submission)
-    return pending
+__all__ = ["close_lines", "make"]  # fixtures
 
 
 def test_the_engines_answer_reaches_the_caller(make: Make) -> None:
@@ -358,52 +242,3 @@ def test_a_repeat_that_comes_too_late_for_the_flow_gets_the_answer_on_record(mak
     intake, shard = make(known=decision(payment()))
     assert submit(intake, payment()).result() == decision(payment())
     assert [came.kind for came in shard.take()] == [Kind.PAYMENT]
-
-
-def event(number: int) -> Location:
-    return Location(f"u-{number}", Position(50.0, 8.0), NOON)
-
-
-def test_a_payment_does_not_stand_in_line_behind_a_flood_of_events(make: Make) -> None:
-    intake, shard = make()
-    for number in range(100):
-        intake.offer(event(number))
-    submit(intake, payment(), 9.0)
-    kinds = [Kind(came.kind) for came in shard.take()]
-    assert kinds == [Kind.EVENT] * 16 + [Kind.PAYMENT]
-    assert intake.dispatch.queued == 84
-
-
-def test_events_move_on_however_many_payments_wait(make: Make) -> None:
-    intake, shard = make(IntakeParams(max_batch=1))
-    for number in range(9):
-        submit(intake, payment(f"t-{number}"), 9.0)
-    intake.offer(event(0))
-    assert [Kind(came.kind) for came in shard.take()] == [Kind.PAYMENT, Kind.PAYMENT, Kind.EVENT]
-
-
-def test_no_more_is_sent_than_the_socket_holds_while_nobody_reads(make: Make) -> None:
-    intake, shard = make()
-    shard.line.close()  # the fixture's line has a large buffer; this one has the smallest there is
-    intake.dispatch.detach()
-    ours, theirs = socket.socketpair()
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
-    line, other = Line(ours), Line(theirs)
-    _LINES.extend((line, other))
-    line.buffer_bytes = 10_000
-    intake.dispatch.attach(line)
-    for number in range(100):
-        submit(intake, payment(f"t-{number}"), 9.0)
-    assert 1 <= len(other.receive(0.0)) < 5
-
-
-def test_a_payment_that_nobody_waits_for_any_more_starts_anew_behind_a_death(make: Make) -> None:
-    intake, shard = make()
-    submit(intake, payment(), 9.0)
-    intake.dispatch.detach()
-    intake.fail_waiting(Mode.DOWN)
-    intake.mode = Mode.RUNNING
-    again = submit(intake, payment(), 9.0)
-    shard = Shard(intake)
-    shard.decide(shard.take()[0], decision(payment()))
-    assert again.result() == decision(payment())

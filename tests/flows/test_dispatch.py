@@ -1,0 +1,70 @@
+"""What an intake sends to the shard process, in which order, and how much of it."""
+
+import socket
+
+from detectors.events import Location
+from flows.frames import Kind, Line
+from flows.intake import IntakeParams, Mode
+from geo import Position
+from tests.flows.intakes_made import (
+    LINES,
+    NOON,
+    Make,
+    Shard,
+    close_lines,
+    decision,
+    make,
+    payment,
+    submit,
+)
+
+__all__ = ["close_lines", "make"]  # fixtures
+
+
+def event(number: int) -> Location:
+    return Location(f"u-{number}", Position(50.0, 8.0), NOON)
+
+
+def test_a_payment_does_not_stand_in_line_behind_a_flood_of_events(make: Make) -> None:
+    intake, shard = make()
+    for number in range(100):
+        intake.offer(event(number))
+    submit(intake, payment(), 9.0)
+    kinds = [Kind(came.kind) for came in shard.take()]
+    assert kinds == [Kind.EVENT] * 16 + [Kind.PAYMENT]
+    assert intake.dispatch.queued == 84
+
+
+def test_events_move_on_however_many_payments_wait(make: Make) -> None:
+    intake, shard = make(IntakeParams(max_batch=1))
+    for number in range(9):
+        submit(intake, payment(f"t-{number}"), 9.0)
+    intake.offer(event(0))
+    assert [Kind(came.kind) for came in shard.take()] == [Kind.PAYMENT, Kind.PAYMENT, Kind.EVENT]
+
+
+def test_no_more_is_sent_than_the_socket_holds_while_nobody_reads(make: Make) -> None:
+    intake, shard = make()
+    shard.line.close()  # the fixture's line has a large buffer; this one has the smallest there is
+    intake.dispatch.detach()
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    line, other = Line(ours), Line(theirs)
+    LINES.extend((line, other))
+    line.buffer_bytes = 10_000
+    intake.dispatch.attach(line)
+    for number in range(100):
+        submit(intake, payment(f"t-{number}"), 9.0)
+    assert 1 <= len(other.receive(0.0)) < 5
+
+
+def test_a_payment_that_nobody_waits_for_any_more_starts_anew_behind_a_death(make: Make) -> None:
+    intake, shard = make()
+    submit(intake, payment(), 9.0)
+    intake.dispatch.detach()
+    intake.fail_waiting(Mode.DOWN)
+    intake.mode = Mode.RUNNING
+    again = submit(intake, payment(), 9.0)
+    shard = Shard(intake)
+    shard.decide(shard.take()[0], decision(payment()))
+    assert again.result() == decision(payment())
