@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import blake2b
 from typing import Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -88,11 +87,6 @@ def decode_event(raw: bytes, origin: str) -> Event | BadRecord:
     except (ValueError, RecursionError) as error:
         return BadRecord(f"not a JSON object: {error}", origin, raw)
     return _in_utc(event)
-
-
-def event_digest(event: Event) -> bytes:
-    """16 bytes that differ between events with different content."""
-    return blake2b(encode_event(event), digest_size=16).digest()
 
 
 def encode_decision(decision: Decision) -> bytes:

@@ -9,6 +9,7 @@ from flows.pacing import Pacing
 from flows.pending import Entry, FallbackEntry, Publication, Submission
 
 _BUFFER_SHARE: Final = 0.5
+"""How much of the socket's buffer is used: a send must not block while the shard process stands still."""
 _FRAME_COST: Final = 1_536
 """What the kernel charges a small frame to the socket's buffer, beside its bytes."""
 _MAX_EVENTS: Final = 16
@@ -16,7 +17,9 @@ _MAX_EVENTS: Final = 16
 
 
 class Dispatch:
-    """Hands entries to the shard process in order, no more payments than it decides in two short batches.
+    """Hands entries to the shard process, no more payments than it decides in two short batches.
+
+    Payments and the fallback's answers go in their order; events that nobody waits for inline come behind.
 
     What waits here can still be answered by the fallback without troubling the flow; what was sent will stand
     in the log.

@@ -306,8 +306,8 @@ class Engine:
             self.metrics.faulted(worked.faults)
             intake.dispatch.worked(worked)
         elif came.kind == Kind.RUNNING:
-            self._adopt_logged_policy()
             intake.mode = Mode.RUNNING
+            self._adopt_logged_policy()
 
     def _settle(self, came: Frame) -> None:
         entry, noted = self._intake.dispatch.settle(came.ticket), read_noted(came.body)

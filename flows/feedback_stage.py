@@ -75,8 +75,7 @@ class FeedbackStage:
             self._payments.release(tenant, transaction_id)
         if said.authenticated:
             user = self._user(tenant, payer_id)
-            user.since_sca_count = 0
-            user.since_sca_eur_minor = 0
+            user.authenticated()
             self._state.put(keys.user(tenant, payer_id), user)
 
     def _came_before(self, position: int, outcome: Outcome) -> bool:

@@ -249,7 +249,8 @@ class Intake:
         with self._lock:
             self.mode = mode
             waiting = [s for s in self._open.values() if s.decision is None]
-            for submission in waiting:  # whoever still waits takes the fallback; nobody's payment starts anew
+            for submission in waiting:
+                # Whoever still waits takes the fallback; where nobody does, a repeat starts anew.
                 del self._open[submission.record.event_key]
         for submission in waiting:
             submission.cause = FallbackCause.FAULT

@@ -198,5 +198,4 @@ def _keys_of(payment: Payment) -> _Keys:
 
 def _count_towards_sca(payment: Payment, user: UserProfile, decider: Decider) -> None:
     if is_remote(payment):
-        user.since_sca_count += 1
-        user.since_sca_eur_minor += decider.eur_minor(payment)
+        user.spent_without_sca(decider.eur_minor(payment))

@@ -63,7 +63,6 @@ class SqliteShard:
     def __init__(self, path: Path, *, durable: bool = True, patience_s: float = 0.0) -> None:
         self.path = path
         self._finish_checkpoint = False
-        self.transactions = 0
         self._lock: int | None = _lock(path, patience_s)
         try:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
@@ -102,7 +101,6 @@ class SqliteShard:
     def append_and_commit(self, records: Sequence[NewRecord], work: Slice | None) -> list[Appended]:
         """Append new records and store finished work with one flush to disk."""
         end_before = self._end
-        self.transactions += 1
         if self._finish_checkpoint:
             self._finish_checkpoint = False
             self.checkpoint()

@@ -16,7 +16,7 @@ FOLDER = DATA / "fdh-transactions"
 DAYS = {1: 3, 7: 4, 30: 5}  # days of a window, and its place among the windows
 pytestmark = [
     pytest.mark.data,
-    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no data at {FOLDER}: set TAPWATCH_TEST_DATA"),
+    pytest.mark.skipif(not FOLDER.is_dir(), reason=f"WINDOWS ARE NOT COMPARED: no data at {FOLDER}"),
 ]
 
 

@@ -9,11 +9,13 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from alerting.decision import Decision, FallbackAnswered, FallbackCause, Source
 from alerting.engine import EngineUnavailableError, Health, PayloadConflictError, UnknownTransactionError
 from alerting.policy import PolicyError
 from detectors.events import Outcome, OutcomeKind, Payment, Preferences, Verdict
+from detectors.scoring import ModelParams
 from flows.engine import Engine, EngineParams
 from flows.log import Appended, NewRecord
 from flows.policy_file import default_policy_text
@@ -297,3 +299,56 @@ def test_a_policy_that_only_the_log_knows_is_in_force_behind_a_restart(tmp_path:
         while (after := decide(running, payment(next(names)))).source is not Source.ENGINE:
             threading.Event().wait(0.01)
         assert running.policy_version == after.policy_version != before.policy_version
+
+
+def test_an_explanation_holds_the_outcome_that_was_just_acknowledged(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        for number in range(20):
+            decide(running, payment(f"t-{number}"))
+            said = Outcome(f"o-{number}", f"t-{number}", "u-1", OutcomeKind.CHARGEBACK, Verdict.FRAUD, NOON)
+            running.publish(said)
+            assert running.explain("default", f"t-{number}").outcomes == (said,)
+
+
+def test_the_log_position_is_told_behind_a_restart(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        decide(running, payment())
+    with engine(tmp_path) as again:
+        while "tapwatch_log_position 2.0" not in again.metrics.text().decode():
+            threading.Event().wait(0.01)
+
+
+def test_other_model_settings_are_another_model_version(tmp_path: Path) -> None:
+    with engine(tmp_path) as running:
+        usual = decide(running, payment("t-0")).model_version
+    params = EngineParams(tmp_path / "shard.db", default_policy_text(), ModelParams(time_zone="Asia/Tokyo"))
+    with Engine(params, now=lambda: NOON, spawn=on_threads()) as other:
+        assert decide(other, payment("t-1")).model_version != usual
+        assert other.submit(payment("t-2"), 0.0).result().model_version != usual
+    with engine(tmp_path) as again:
+        assert decide(again, payment("t-3")).model_version == usual
+
+
+def test_a_checkpoint_that_fails_is_told_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.shard_process.CHECKPOINT_EVERY_S", 0.001)
+    monkeypatch.setattr("flows.shard_process.CHECKPOINT_AFTER", 0)
+    moved, failures = threading.Event(), iter([True])
+    checkpoint = SqliteShard.checkpoint
+
+    def fail_once(self: SqliteShard) -> None:
+        if threading.current_thread().name == "checkpointer":
+            if next(failures, False):
+                raise sqlite3.OperationalError("database or disk is full")
+            moved.set()
+        checkpoint(self)
+
+    monkeypatch.setattr(SqliteShard, "checkpoint", fail_once)
+    with engine(tmp_path) as running, capture_logs() as lines:
+        for number in count():
+            decide(running, payment(f"t-{number}"))
+            if moved.wait(0.01):
+                break
+        assert running.restarts == 0
+    assert [line["event"] for line in lines] == ["checkpoint_failed"]

@@ -75,7 +75,7 @@ def test_who_waits_for_a_shard_process_that_is_killed_gets_the_fallback(tmp_path
         assert again.submit(payment("t-1"), PATIENT_S).result() == failed
 
 
-def test_what_a_killed_server_sent_is_logged_by_the_process_it_leaves_behind(tmp_path: Path) -> None:
+def test_what_came_before_the_line_ended_is_logged_and_applied(tmp_path: Path) -> None:
     line, process = ShardSpawner()(
         ShardStart(tmp_path / "shard.db", default_policy_text(), NOON, ModelParams(), 1_000, 64, 0.01)
     )
