@@ -4,16 +4,15 @@ The file is in write-ahead-log mode with ``synchronous=FULL``: what :meth:`Sqlit
 from survives a kill and a power cut. One thread writes; others read through a :meth:`SqliteShard.reader`.
 """
 
-import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from flows.codec import BadRecord, decode_event
+from flows.file_lock import FileLockedError, lock_file
 from flows.log import Appended, LogRecord, NewRecord, event_key
 from flows.store import LedgerRow, OutcomeRow, Slice
 
@@ -22,7 +21,6 @@ SHARD_FILE: Final = "shard.db"
 SCHEMA_VERSION: Final = 1
 
 RESERVED_BYTES: Final = 16_000_000
-_LOOK_AGAIN_S: Final = 0.02
 _SCHEMA: Final = """
 CREATE TABLE log (
     position INTEGER PRIMARY KEY, event_key BLOB NOT NULL UNIQUE,
@@ -35,6 +33,10 @@ CREATE TABLE outcome (
 CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
 INSERT INTO applied VALUES (1, 0);
 """
+_LATER: Final = """
+CREATE TABLE IF NOT EXISTS partition_offset (position INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
+"""
+"""What files of earlier releases may lack."""
 _APPEND: Final = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?)"
 
 
@@ -90,6 +92,7 @@ class SqliteShard:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             raise ShardFileError(f"schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}")
+        self._db.execute(_LATER)
         return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
 
     # The log.
@@ -146,6 +149,13 @@ class SqliteShard:
         """See :attr:`flows.log.ShardLog.end`."""
         return self._end
 
+    def offset_at(self, position: int) -> int:
+        """Where a partition that this file follows goes on behind a log position; 0 at its start."""
+        row = self._db.execute(
+            "SELECT max(next_offset) FROM partition_offset WHERE position <= ?", (position,)
+        ).fetchone()
+        return int(row[0] or 0)
+
     # The state store.
 
     @property
@@ -169,6 +179,14 @@ class SqliteShard:
             "SELECT position, decision, features FROM ledger WHERE position = ?", (position,)
         ).fetchone()
         return None if row is None else LedgerRow(*row)
+
+    def ledger_after(self, position: int, limit: int) -> list[LedgerRow]:
+        """Up to ``limit`` decisions behind a log position, in order."""
+        rows = self._db.execute(
+            "SELECT position, decision, features FROM ledger WHERE position > ? ORDER BY position LIMIT ?",
+            (position, limit),
+        )
+        return [LedgerRow(*row) for row in rows]
 
     def outcome_positions(self, transaction_key: bytes) -> list[int]:
         """See :meth:`flows.store.StateStore.outcome_positions`."""
@@ -273,22 +291,13 @@ class _Reader(SqliteShard):
 
 
 def _lock(path: Path, patience_s: float) -> int:
-    """Keep other writers away; the kernel lets go when this process ends, however it ends."""
-    over = time.monotonic() + patience_s
+    """Keep other writers away."""
     try:
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return lock_file(path.with_name(path.name + ".lock"), patience_s)
+    except FileLockedError:
+        raise ShardFileError(f"{path}: another process is writing it") from None
     except OSError as error:
         raise ShardFileError(f"{path}: {error.strerror}") from None
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() >= over:
-                os.close(lock)
-                raise ShardFileError(f"{path}: another process is writing it") from None
-            time.sleep(_LOOK_AGAIN_S)
-        else:
-            return lock
 
 
 def _to_record(position: int, arrival_us: int, payload: bytes) -> LogRecord:
