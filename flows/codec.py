@@ -71,15 +71,20 @@ def encode_event(event: Event) -> bytes:
     return b'{"kind":"%b",%b' % (event.kind.encode(), members[1:])
 
 
-def decode_event(raw: bytes, origin: str) -> Event | BadRecord:
-    """The event in ``raw``, or why there is none; ``origin`` says where ``raw`` came from."""
+def decode_event(raw: bytes, origin: str, kind_here: str | None = None) -> Event | BadRecord:
+    """The event in ``raw``, or why there is none; ``origin`` says where ``raw`` came from.
+
+    Where all events are of one kind, ``kind_here``, theirs may be left out and must not be another.
+    """
     if len(raw) > MAX_RECORD_BYTES:
         return BadRecord(f"has {len(raw)} bytes; allowed: {MAX_RECORD_BYTES}", origin, raw[:256])
     try:
-        kind, members = _split_kind(raw)
+        kind, members = _split_kind(raw, kind_here)
         validate = _EVENT_OF_JSON.get(kind)
         if validate is None:
             return BadRecord(f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_ADAPTERS)}", origin, raw)
+        if kind_here not in (None, kind):
+            return BadRecord(f"kind: {kind!r} is not for this place; allowed: {kind_here}", origin, raw)
         event: Event = validate(members)
     except ValidationError as error:
         problems = all_problems(_TYPES[kind], members, _problems(error), partial(_check, kind))
@@ -136,15 +141,17 @@ def _times_of(kind: type) -> Iterator[tuple[type, tuple[tuple[str, bool], ...]]]
 _TIMES: Final = dict(pair for kind in (*_TYPES.values(), Decision) for pair in _times_of(kind))
 
 
-def _split_kind(raw: bytes) -> tuple[str, bytes]:
+def _split_kind(raw: bytes, kind_here: str | None) -> tuple[str, bytes]:
     if raw.startswith(_CANONICAL_START):
         kind, _, rest = raw[len(_CANONICAL_START) :].partition(b'",')
         if kind.replace(b"_", b"").isalpha():
             return kind.decode(), b"{" + rest
+    if kind_here is not None and b'"kind"' not in raw:
+        return kind_here, raw
     members = json.loads(raw)
     if not isinstance(members, dict):
         raise ValueError("the record is not an object")
-    kind_member = members.pop("kind", None)
+    kind_member = members.pop("kind", kind_here)
     if not isinstance(kind_member, str):
         raise ValueError(f"kind: missing; allowed: {', '.join(_ADAPTERS)}")
     return kind_member, json.dumps(members).encode()

@@ -7,37 +7,16 @@ anything is written, also where the digits are escaped, or spaced by blanks, dot
 
 import base64
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from detectors.pan import contains_pan
 from flows.codec import BadRecord
+from flows.masking import mask_pans
 from replay.atomic_file import replacing
 
 FILE_NAME: Final = "dead_letters.jsonl"
-_RUN: Final = re.compile(r"\d(?:[\s.\x00-]?\d){11,}")
-_ESCAPED_DIGIT: Final = re.compile(r"\\u003([0-9])")
-_PAN_LENGTHS: Final = range(12, 20)
-
-
-def mask_pans(text: str) -> str:
-    """The text with every digit run in which a card number could hide replaced by asterisks.
-
-    >>> mask_pans("card 4111 1111 1111 1111 123, order 100000000001")
-    'card **** **** **** **** ***, order 100000000001'
-    """
-    return _RUN.sub(_mask_run, _ESCAPED_DIGIT.sub(r"\1", text))
-
-
-def _mask_run(match: re.Match[str]) -> str:
-    digits = "".join(c for c in match.group() if c.isdigit())
-    windows = (digits[at : at + length] for length in _PAN_LENGTHS for at in range(len(digits) - length + 1))
-    if any(map(contains_pan, windows)):
-        return "".join("*" if c.isdigit() else c for c in match.group())
-    return match.group()
 
 
 def encode_dead_letter(record: BadRecord) -> bytes:

@@ -75,6 +75,9 @@ PUBLISHED: Final[dict[str, Shape[Any, Any]]] = {
 }
 """The shapes of the events that ``Publish`` takes besides outcomes, by the name of their field."""
 
+_EVENT_SHAPES: Final[tuple[Shape[Any, Any], ...]] = (PAYMENT, OUTCOME, *PUBLISHED.values())
+_ALONE: Final = {shape.message_type.DESCRIPTOR.full_name: shape for shape in _EVENT_SHAPES}
+
 
 def parse(message_type: type[M], raw: bytes) -> M:
     """The message in ``raw``."""
@@ -145,6 +148,33 @@ def read_event(request: ingest_pb2.PublishRequest, latest: datetime) -> OutcomeR
         intake.refuse("merchant", "mcc", "is not a category code; allowed: four digits (ISO 18245)")
     intake.finish()
     return event
+
+
+def read_alone(schema: str, raw: bytes, latest: datetime) -> Payment | Outcome | Published:
+    """The event in ``raw``, a message by itself as on a topic; ``schema`` is the full name of its type."""
+    shape = _ALONE.get(schema)
+    if shape is None:
+        raise InvalidRequestError((Violation("schema", f"is no event's; allowed: {', '.join(_ALONE)}"),))
+    intake = Intake(latest)
+    message = parse(shape.message_type, raw)
+    if shape is OUTCOME:
+        if not message.HasField("user_id"):
+            intake.refuse("", "user_id", "is required: without it nobody knows where the payment is")
+        return _read_outcome(message, intake).outcome
+    event: Payment | Published = shape.read(message, "", intake)
+    intake.finish()
+    return event
+
+
+def write_alone(event: Payment | Outcome | Published) -> tuple[str, bytes]:
+    """The full name and the bytes of the message that is ``event`` by itself."""
+    shape = next(shape for shape in _ALONE.values() if shape.kind is type(event))
+    return shape.message_type.DESCRIPTOR.full_name, shape.write(event).SerializeToString(deterministic=True)
+
+
+def schema_of(kind: str) -> str:
+    """The full name of the message type of a kind of event, as :func:`read_alone` takes it."""
+    return next(name for name, shape in _ALONE.items() if shape.kind.kind == kind)
 
 
 def write_event(event: Outcome | Published) -> ingest_pb2.PublishRequest:
