@@ -1,8 +1,9 @@
-"""The shard flow: log records in, outputs out, through one step that holds the shard task.
+"""The shard flow: log records in, outputs out, through one step that holds the shard tasks.
 
 Bytewax groups a batch by key and emits it sorted by key, so state shared across users would depend on where
-batches end. One constant key per shard keeps arrival order exact: the task sees one record after the other,
-whatever the batch size. Bytewax's own recovery stays off; the task's state is committed by our own store.
+batches end. One constant key per shard keeps arrival order exact: a task sees one record after the other,
+whatever the batch size; shards have nothing in common. Bytewax's own recovery stays off; a task's state is
+committed by our own store.
 
 No error may leave a callback: Bytewax would panic and write a backtrace to standard error, past our log. The
 first error ends the flow as if the feed had ended, and :func:`run_flow` raises it.
@@ -24,22 +25,26 @@ from flows.outputs import Output
 from flows.task import ShardTask
 
 FLOW_ID: Final = "tapwatch-shard"
-SHARD_KEY: Final = "shard"
+ONLY_SHARD: Final = "shard"
+"""The name of a shard that is alone."""
+
+Work = tuple[str, tuple[ShardTask, LogRecord]]
+"""The name of a shard; its task, and the record to apply next."""
 
 
 class Feed(Protocol):
     """Where records come from. A feed blocks until there is work, for a bounded time."""
 
-    def next_batch(self) -> list[LogRecord]:
-        """The next records in log order, maybe none; raises StopIteration at the end."""
+    def next_batch(self) -> list[Work]:
+        """The next records, each shard's in log order, maybe none; raises StopIteration at the end."""
         ...
 
 
 class Effects(Protocol):
     """Where outputs go."""
 
-    def take(self, outputs: Sequence[Output]) -> None:
-        """Act on outputs, in log order."""
+    def take(self, outputs: Sequence[tuple[str, Output]]) -> None:
+        """Act on outputs, each shard's in log order; they come with the name of their shard."""
         ...
 
 
@@ -50,55 +55,47 @@ class _Guard:
         self.error: BaseException | None = None
 
 
-def build(feed: Feed, task: ShardTask, effects: Effects, guard: _Guard) -> Dataflow:
-    """The dataflow of one shard; run it with exactly one worker."""
+def build(feed: Feed, effects: Effects, guard: _Guard) -> Dataflow:
+    """The dataflow of a process's shards; run it with exactly one worker."""
     flow = Dataflow(FLOW_ID)
-    records = op.input("log", flow, _FeedSource(feed, guard))
-    # LogRecord
-    keyed = op.key_on("one_key_per_shard", records, _shard_key)
-    # (shard, LogRecord)
-    outputs = op.stateful_batch("task", keyed, lambda _resume: _TaskLogic(task, guard))
+    work = op.input("log", flow, _FeedSource(feed, guard))
+    # (shard, (ShardTask, LogRecord))
+    outputs = op.stateful_batch("task", work, lambda _resume: _TaskLogic(guard))
     # (shard, Output)
     op.output("effects", outputs, _EffectsSink(effects, guard))
     return flow
 
 
-def run_flow(feed: Feed, task: ShardTask, effects: Effects) -> None:
+def run_flow(feed: Feed, effects: Effects) -> None:
     """Run the shard flow on this thread until the feed ends; raises what feed, task or effects raised."""
     guard = _Guard()
-    run_main(build(feed, task, effects, guard))  # type: ignore[no-untyped-call]
+    run_main(build(feed, effects, guard))  # type: ignore[no-untyped-call]
     if guard.error is not None:
         raise guard.error
 
 
-def run_plain(feed: Feed, task: ShardTask, effects: Effects) -> None:
+def run_plain(feed: Feed, effects: Effects) -> None:
     """The same without Bytewax: what the flow must equal, and what speed is compared with."""
     while True:
         try:
-            records = feed.next_batch()
+            work = feed.next_batch()
         except StopIteration:
             return
-        outputs = [output for record in records for output in task.apply(record)]
+        outputs = [(shard, output) for shard, (task, record) in work for output in task.apply(record)]
         if outputs:
             effects.take(outputs)
 
 
-def _shard_key(_record: LogRecord) -> str:
-    return SHARD_KEY
-
-
-class _TaskLogic(StatefulBatchLogic[LogRecord, Output, None]):
-    def __init__(self, task: ShardTask, guard: _Guard) -> None:
-        self._task = task
+class _TaskLogic(StatefulBatchLogic[tuple[ShardTask, LogRecord], Output, None]):
+    def __init__(self, guard: _Guard) -> None:
         self._guard = guard
 
     @override
-    def on_batch(self, values: list[LogRecord]) -> tuple[list[Output], bool]:
-        apply = self._task.apply
+    def on_batch(self, values: list[tuple[ShardTask, LogRecord]]) -> tuple[list[Output], bool]:
         outputs: list[Output] = []
         if self._guard.error is None:
             try:
-                outputs = [output for record in values for output in apply(record)]
+                outputs = [output for task, record in values for output in task.apply(record)]
             except BaseException as error:  # noqa: BLE001  (raised again by run_flow)
                 self._guard.error = error
         return outputs, StatefulBatchLogic.RETAIN
@@ -108,7 +105,7 @@ class _TaskLogic(StatefulBatchLogic[LogRecord, Output, None]):
         return None
 
 
-class _FeedSource(DynamicSource[LogRecord]):
+class _FeedSource(DynamicSource[Work]):
     def __init__(self, feed: Feed, guard: _Guard) -> None:
         self._feed = feed
         self._guard = guard
@@ -120,13 +117,13 @@ class _FeedSource(DynamicSource[LogRecord]):
         return _FeedPartition(self._feed, self._guard)
 
 
-class _FeedPartition(StatelessSourcePartition[LogRecord]):
+class _FeedPartition(StatelessSourcePartition[Work]):
     def __init__(self, feed: Feed, guard: _Guard) -> None:
         self._feed = feed
         self._guard = guard
 
     @override
-    def next_batch(self) -> list[LogRecord]:
+    def next_batch(self) -> list[Work]:
         if self._guard.error is None:
             try:
                 return self._feed.next_batch()
@@ -156,6 +153,6 @@ class _EffectsPartition(StatelessSinkPartition[tuple[str, Output]]):
     def write_batch(self, items: list[tuple[str, Output]]) -> None:
         if self._guard.error is None:
             try:
-                self._effects.take([output for _, output in items])
+                self._effects.take(items)
             except BaseException as error:  # noqa: BLE001  (raised again by run_flow)
                 self._guard.error = error

@@ -3,6 +3,7 @@
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from flows.codec import BadRecord, decode_event
 from flows.frames import (
@@ -18,13 +19,15 @@ from flows.frames import (
 )
 from flows.log import NewRecord
 
+A = TypeVar("A")
+
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A record that came with a ticket; what becomes of it is told under that ticket."""
+class Request(Generic[A]):
+    """A record that is to be logged; what becomes of it is told to who asked: a ticket, on a line."""
 
     kind: Kind
-    ticket: int
+    asker: A
     record: NewRecord
 
 
@@ -33,7 +36,7 @@ class Inbox:
 
     def __init__(self, line: Line) -> None:
         self._line = line
-        self._waiting: deque[Request] = deque()
+        self._waiting: deque[Request[int]] = deque()
         self._answers: list[bytes] = []
 
     @property
@@ -41,25 +44,25 @@ class Inbox:
         """Nothing more will come, and all that came has been taken."""
         return self._line.closed and not self._waiting
 
-    def take(self, timeout_s: float, most: int, payments: int) -> list[Request]:
+    def take(self, timeout_s: float, most: int, payments: int) -> list[Request[int]]:
         """The next requests in order of arrival: ``most`` at most, ``payments`` of them to be decided."""
         waiting = self._waiting
         if not waiting and not self._line.closed:
-            waiting.extend(map(_request, self._line.receive(timeout_s)))
-        taken: list[Request] = []
+            waiting.extend(map(read_request, self._line.receive(timeout_s)))
+        taken: list[Request[int]] = []
         while waiting and len(taken) < most and payments:
             request = waiting.popleft()
             payments -= request.kind is Kind.PAYMENT
             taken.append(request)
         return taken
 
-    def decided(self, ticket: int, decision: bytes) -> None:
-        """Answer a payment."""
-        self._answers.append(frame(Kind.DECIDED, ticket, decision))
+    def decided(self, asker: int, decision: bytes) -> None:
+        """Answer a payment; ``asker`` is its ticket."""
+        self._answers.append(frame(Kind.DECIDED, asker, decision))
 
-    def noted(self, ticket: int, noted: Noted) -> None:
+    def noted(self, asker: int, noted: Noted) -> None:
         """Say where a record stands."""
-        self._answers.append(noted_frame(ticket, noted))
+        self._answers.append(noted_frame(asker, noted))
 
     def say(self, kind: Kind, text: str = "") -> None:
         """Tell something that is no answer, at once."""
@@ -75,7 +78,8 @@ class Inbox:
             self._line.send(frames)
 
 
-def _request(came: Frame) -> Request:
+def read_request(came: Frame) -> Request[int]:
+    """The request in a frame."""
     arrival_us, event_key, digest, payload = read_record(came.body)
     event = decode_event(payload, "the serving process")
     if isinstance(event, BadRecord):

@@ -102,7 +102,7 @@ def run_shard(line: Line, start: ShardStart, before_batch: BeforeBatch | None = 
         with _checkpoints(shard):
             task = ShardTask(shard, shard.find, start.models, start.cached_objects)
             feed = LiveFeed(shard, task, inbox, start.max_batch, start.max_batch_s, before_batch)
-            run_flow(feed, task, feed)
+            run_flow(feed, feed)
         shard.checkpoint()
 
 

@@ -53,6 +53,9 @@ class SqliteShard:
         The database file; made when it does not exist.
     durable
         ``False`` gives up durability for speed: for a replay, whose log is the stream it reads.
+    follows
+        The log is kept elsewhere, and this file follows it: a power cut may cost the last commits, which are
+        then made again, and never the file.
     patience_s
         How long to wait for another writer to end.
 
@@ -62,7 +65,9 @@ class SqliteShard:
         When the file is something else, was written by another schema version, or is being written.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True, patience_s: float = 0.0) -> None:
+    def __init__(
+        self, path: Path, *, durable: bool = True, follows: bool = False, patience_s: float = 0.0
+    ) -> None:
         self.path = path
         self._finish_checkpoint = False
         self._lock: int | None = _lock(path, patience_s)
@@ -72,16 +77,16 @@ class SqliteShard:
             os.close(self._lock)
             raise ShardFileError(f"{path}: {error}") from None
         try:
-            self._configure(durable)
+            self._configure(durable, "NORMAL" if follows else "FULL")
             self._end = self._open_schema()
         except (sqlite3.DatabaseError, ShardFileError) as error:
             self.close()
             raise ShardFileError(f"{path}: not a shard that can be opened: {error}") from None
 
-    def _configure(self, durable: bool) -> None:
+    def _configure(self, durable: bool, synchronous: str) -> None:
         self._db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._db.execute("PRAGMA journal_mode = WAL" if durable else "PRAGMA journal_mode = OFF")
-        self._db.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
+        self._db.execute(f"PRAGMA synchronous = {synchronous if durable else 'OFF'}")
         # The checkpointer moves pages; left on, it would do so inside some unlucky caller's commit.
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._db.execute("PRAGMA cache_size = -65536")
@@ -103,6 +108,12 @@ class SqliteShard:
 
     def append_and_commit(self, records: Sequence[NewRecord], work: Slice | None) -> list[Appended]:
         """Append new records and store finished work with one flush to disk."""
+        with self.writing(work):
+            return [self.append_one(record) for record in records]
+
+    @contextmanager
+    def writing(self, work: Slice | None = None) -> Iterator[None]:
+        """One transaction: finished work is stored, and what is appended inside is durable behind it."""
         end_before = self._end
         if self._finish_checkpoint:
             self._finish_checkpoint = False
@@ -111,12 +122,13 @@ class SqliteShard:
             with self._transaction():
                 if work is not None:
                     self._write_slice(work)
-                return [self._append_one(record) for record in records]
+                yield
         except BaseException:
             self._end = end_before
             raise
 
-    def _append_one(self, record: NewRecord) -> Appended:
+    def append_one(self, record: NewRecord) -> Appended:
+        """Append a record inside :meth:`writing`."""
         position = self._end + 1
         row = (position, record.event_key, record.digest, record.arrival_us, record.payload)
         if self._db.execute(_APPEND, row).rowcount == 1:
@@ -125,6 +137,10 @@ class SqliteShard:
         place = self.lookup(record.event_key)
         assert place is not None  # the insert was ignored because the key is there
         return Appended(place[0], duplicate=True, conflict=place[1] != record.digest)
+
+    def note_offset(self, next_offset: int) -> None:
+        """Say, inside :meth:`writing`, where the partition goes on behind the last record."""
+        self._db.execute("INSERT OR REPLACE INTO partition_offset VALUES (?, ?)", (self._end, next_offset))
 
     def read(self, after: int, limit: int) -> list[LogRecord]:
         """See :meth:`flows.log.ShardLog.read`."""

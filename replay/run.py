@@ -131,7 +131,7 @@ def _run(
             origin_of=partial(_origin_of, streams),
         )
         run = run_plain if params.plain else run_flow
-        run(feed, task, _RunEffects(decisions, outcomes, dead_letters, outputs, shard.find))
+        run(feed, _RunEffects(decisions, outcomes, dead_letters, outputs, shard.find))
     if not params.keep_shard:
         (out / SHARD_FILE).unlink()
         (out / f"{SHARD_FILE}.lock").unlink()
@@ -199,9 +199,9 @@ class _RunEffects:
         position = self._position_of(output.payment.event_id)
         return position if position != output.position else None
 
-    def take(self, outputs: Sequence[Output]) -> None:
+    def take(self, outputs: Sequence[tuple[str, Output]]) -> None:
         """See :meth:`flows.dataflow.Effects.take`."""
-        for output in outputs:
+        for _, output in outputs:
             if isinstance(output, Decided):
                 self._decisions.write(
                     output.decision, output.payment, self._replaced_by(output), output.encoded

@@ -9,6 +9,7 @@ from typing import Final
 
 from alerting.decision import PolicyActivated
 from flows.codec import BadRecord, Event
+from flows.dataflow import ONLY_SHARD, Work
 from flows.log import Appended, LogRecord, NewRecord
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
@@ -98,7 +99,7 @@ class StreamFeed:
         self._committed = 0
         self.counts = FeedCounts()
 
-    def next_batch(self) -> list[LogRecord]:
+    def next_batch(self) -> list[Work]:
         """See :meth:`flows.dataflow.Feed.next_batch`."""
         if self._at >= len(self._ready):
             self._append_more()
@@ -108,7 +109,8 @@ class StreamFeed:
             for record in batch:
                 if not isinstance(record.event, PolicyActivated):
                     self._pace.wait(record.event.event_time.timestamp())
-        return batch
+        task = self._task
+        return [(ONLY_SHARD, (task, record)) for record in batch]
 
     def _append_more(self) -> None:
         events = list(islice(self._events, APPEND_AT_ONCE))

@@ -72,7 +72,7 @@ def _whole(events: Sequence[Event]) -> float:
         task = ShardTask(shard, shard.find)
         stream: Iterator[Event] = chain((first_policy(),), events)
         begun = time.perf_counter()
-        run_flow(StreamFeed(shard, task, enumerate(stream)), task, _Dropped())
+        run_flow(StreamFeed(shard, task, enumerate(stream)), _Dropped())
         seconds = time.perf_counter() - begun
         shard.close()
     return seconds
@@ -83,5 +83,5 @@ def _nowhere(_event_id: str) -> int | None:
 
 
 class _Dropped:
-    def take(self, outputs: Sequence[Output]) -> None:
+    def take(self, outputs: Sequence[tuple[str, Output]]) -> None:
         """See :meth:`flows.dataflow.Effects.take`."""

@@ -13,9 +13,8 @@ from typing import Any, Final
 from alerting.decision import Decision
 from detectors.events import Payment
 from flows.codec import encode_decision
-from flows.dataflow import run_plain
+from flows.dataflow import ONLY_SHARD, Work, run_plain
 from flows.keys import JOINT
-from flows.log import LogRecord
 from flows.outputs import Output
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
 from flows.store import MemoryStore
@@ -179,25 +178,26 @@ def _oracle_states(shard: SqliteShard) -> dict[str, bytes]:
     """The state of a task that applies each record of the log once, without Bytewax, files or restarts."""
     store = MemoryStore()
     task = ShardTask(store, shard.find)
-    run_plain(_LogFeed(shard), task, _Nowhere())
+    run_plain(_LogFeed(shard, task), _Nowhere())
     store.commit(task.changes())
     return store.states
 
 
 class _LogFeed:
-    def __init__(self, shard: SqliteShard) -> None:
+    def __init__(self, shard: SqliteShard, task: ShardTask) -> None:
         self._shard = shard
+        self._task = task
         self._at = 0
 
-    def next_batch(self) -> list[LogRecord]:
+    def next_batch(self) -> list[Work]:
         """See :meth:`flows.dataflow.Feed.next_batch`."""
         records = self._shard.read(self._at, 1_000)
         if not records:
             raise StopIteration
         self._at = records[-1].position
-        return records
+        return [(ONLY_SHARD, (self._task, record)) for record in records]
 
 
 class _Nowhere:
-    def take(self, outputs: Sequence[Output]) -> None:
+    def take(self, outputs: Sequence[tuple[str, Output]]) -> None:
         """See :meth:`flows.dataflow.Effects.take`."""

@@ -2,8 +2,8 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -147,16 +147,16 @@ def test_a_log_that_cannot_be_written_answers_by_the_fallback_and_loses_no_answe
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = iter([True, True])
-    write = SqliteShard.append_and_commit
+    write = SqliteShard.append_one
 
-    def fail_twice(self: SqliteShard, records: object, work: object) -> object:
-        if records and next(failures, False):
+    def fail_twice(self: SqliteShard, record: NewRecord) -> Appended:
+        if next(failures, False):
             raise OSError("no space left on device")
-        return write(self, records, work)  # type: ignore[arg-type]
+        return write(self, record)
 
     with engine(tmp_path) as running:
         decide(running, payment("t-0"))
-        monkeypatch.setattr(SqliteShard, "append_and_commit", fail_twice)
+        monkeypatch.setattr(SqliteShard, "append_one", fail_twice)
         failed = decide(running, payment("t-1"))
         assert failed.fallback_cause is FallbackCause.FAULT
         while running.health() is Health.NOT_SERVING or running.restarts < 2:
@@ -173,9 +173,11 @@ class Disk(SqliteShard):
 
     full = False
 
-    def append_and_commit(self, records: Sequence[NewRecord], work: Slice | None) -> list[Appended]:
+    @contextmanager
+    def writing(self, work: Slice | None = None) -> Iterator[None]:
         self._db.execute(f"PRAGMA max_page_count = {1 if Disk.full else 1_000_000}").fetchall()
-        return super().append_and_commit(records, work)
+        with super().writing(work):
+            yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from flows.dataflow import run_flow
+from flows.dataflow import ONLY_SHARD, Work, run_flow
 from flows.log import LogRecord
 from flows.outputs import Output
 from flows.task import ShardTask
@@ -24,17 +24,17 @@ class Piece:
         if name == self._breaks:
             raise self._error
 
-    def next_batch(self) -> list[LogRecord]:
+    def next_batch(self) -> list[Work]:
         self._called("next_batch")
         if len(self.calls) > 20:
             raise StopIteration
-        return [cast(LogRecord, object())]
+        return [(ONLY_SHARD, (cast(ShardTask, self), cast(LogRecord, object())))]
 
     def apply(self, _record: LogRecord) -> list[Output]:
         self._called("apply")
         return [cast(Output, object())]
 
-    def take(self, _outputs: Sequence[Output]) -> None:
+    def take(self, _outputs: Sequence[tuple[str, Output]]) -> None:
         self._called("take")
 
 
@@ -45,7 +45,7 @@ def test_an_error_ends_the_flow_is_raised_as_it_was_and_prints_nothing(
 ) -> None:
     piece = Piece(breaks, error)
     with pytest.raises(type(error)) as caught:
-        run_flow(piece, cast(ShardTask, piece), piece)
+        run_flow(piece, piece)
     assert caught.value is error
     assert piece.calls[-1] == breaks
     assert piece.calls.count(breaks) == 1
@@ -54,5 +54,5 @@ def test_an_error_ends_the_flow_is_raised_as_it_was_and_prints_nothing(
 
 def test_a_flow_whose_feed_ends_just_returns() -> None:
     piece = Piece("nothing", RuntimeError())
-    run_flow(piece, cast(ShardTask, piece), piece)
+    run_flow(piece, piece)
     assert piece.calls.count("apply") == piece.calls.count("take") > 3

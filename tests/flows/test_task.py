@@ -20,7 +20,7 @@ from detectors.events import (
 from detectors.features import NAMES
 from flows import keys
 from flows.codec import Event, decode_decision
-from flows.dataflow import run_flow, run_plain
+from flows.dataflow import ONLY_SHARD, Work, run_flow, run_plain
 from flows.log import LogRecord, MemoryLog, NewRecord, event_key
 from flows.outputs import Output, TaskFault
 from flows.policy_file import default_policy_text
@@ -40,23 +40,24 @@ from tests.flows.shards_made import (
 
 
 class ListFeed:
-    def __init__(self, records: Sequence[LogRecord], batch_size: int) -> None:
+    def __init__(self, task: ShardTask, records: Sequence[LogRecord], batch_size: int) -> None:
+        self._task = task
         self._records = list(records)
         self._size = batch_size
 
-    def next_batch(self) -> list[LogRecord]:
+    def next_batch(self) -> list[Work]:
         if not self._records:
             raise StopIteration
         batch, self._records = self._records[: self._size], self._records[self._size :]
-        return batch
+        return [(ONLY_SHARD, (self._task, record)) for record in batch]
 
 
 class Kept:
     def __init__(self) -> None:
         self.outputs: list[Output] = []
 
-    def take(self, outputs: Sequence[Output]) -> None:
-        self.outputs += outputs
+    def take(self, outputs: Sequence[tuple[str, Output]]) -> None:
+        self.outputs += [output for _, output in outputs]
 
 
 def test_each_payment_gets_one_decision_at_its_position() -> None:
@@ -213,7 +214,7 @@ LOG = logged(stream(700))
 def straight_run() -> tuple[list[bytes], MemoryStore]:
     store, kept = MemoryStore(), Kept()
     task = ShardTask(store, LOG.find)
-    run_plain(ListFeed(LOG.read(0, 10_000), 10_000), task, kept)
+    run_plain(ListFeed(task, LOG.read(0, 10_000), 10_000), kept)
     store.commit(task.changes())
     return [d.encoded for d in decided(kept.outputs)], store
 
@@ -229,7 +230,8 @@ def persistent(store: MemoryStore) -> dict[str, bytes]:
 @pytest.mark.parametrize("batch_size", [1, 16, 256])
 def test_the_dataflow_equals_the_plain_runner_at_any_batch_size(batch_size: int) -> None:
     kept = Kept()
-    run_flow(ListFeed(LOG.read(0, 10_000), batch_size), ShardTask(MemoryStore(), LOG.find), kept)
+    task = ShardTask(MemoryStore(), LOG.find)
+    run_flow(ListFeed(task, LOG.read(0, 10_000), batch_size), kept)
     assert [d.encoded for d in decided(kept.outputs)] == ANSWERS
 
 
