@@ -76,7 +76,9 @@ PUBLISHED: Final[dict[str, Shape[Any, Any]]] = {
 """The shapes of the events that ``Publish`` takes besides outcomes, by the name of their field."""
 
 _EVENT_SHAPES: Final[tuple[Shape[Any, Any], ...]] = (PAYMENT, OUTCOME, *PUBLISHED.values())
-_ALONE: Final = {shape.message_type.DESCRIPTOR.full_name: shape for shape in _EVENT_SHAPES}
+_ALONE: Final[dict[str, Shape[Any, Any]]] = {
+    shape.message_type.DESCRIPTOR.full_name: shape for shape in _EVENT_SHAPES
+}
 
 
 def parse(message_type: type[M], raw: bytes) -> M:
