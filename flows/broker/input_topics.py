@@ -1,0 +1,152 @@
+"""The input topics as one member of a consumer group reads them, and what it has noted as done."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import structlog
+from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from kafka.errors import CommitFailedError, KafkaError
+from typing_extensions import override
+
+from flows.broker.bad_runs import Partition
+from flows.broker.connection import make_consumer
+from flows.broker.inputs import Received
+from flows.broker.params import KafkaParams
+
+_POLL_MS: Final = 200
+_TIMEOUT_MS: Final = 5_000
+_FETCH_BYTES: Final = 4 * 1_048_576
+
+_log = structlog.get_logger(__name__)
+
+
+class Reader(Protocol):
+    """Who reads the topics, told of what the group decides."""
+
+    def settle(self) -> None:
+        """Say what is done, before partitions go to another process."""
+        ...
+
+    def forget(self, partition: Partition) -> None:
+        """Another process reads this partition from now on."""
+        ...
+
+
+class InputTopics:
+    """Gives records, and moves the group's offsets behind those that are done.
+
+    Parameters
+    ----------
+    kafka, topics
+        What to read.
+    max_batch
+        Records at a time.
+    note_every_s
+        How often offsets are committed.
+    reader
+        Who reads.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaParams,
+        topics: Sequence[str],
+        max_batch: int,
+        note_every_s: float,
+        reader: Reader,
+    ) -> None:
+        self._note_every_s, self._reader = note_every_s, reader
+        self._done: dict[Partition, int] = {}
+        self._noted_at = time.monotonic()
+        self.joined = False
+        """Whether the group has told this process what to read."""
+        self._consumer = make_consumer(
+            kafka,
+            group_id=f"{kafka.prefix}-ingest",
+            max_poll_records=max_batch,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        self._consumer.subscribe(list(topics), listener=_Listener(self))
+
+    def poll(self) -> list[Received]:
+        """The next records in the order of each partition; none after a while without any."""
+        if time.monotonic() >= self._noted_at + self._note_every_s:
+            self.note()
+        polled = self._consumer.poll(timeout_ms=_POLL_MS)
+        return [record for records in polled.values() for record in records]
+
+    def done(self, offsets: Mapping[Partition, int]) -> None:
+        """All records before these offsets need never be read again."""
+        mine = self._consumer.assignment() if offsets else ()
+        self._done |= {each: offset for each, offset in offsets.items() if TopicPartition(*each) in mine}
+
+    def note(self) -> None:
+        """Commit what is done. What can't be committed now is committed later, or read again."""
+        self._noted_at = time.monotonic()
+        if not self._done:
+            return
+        offsets = {
+            TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
+            for partition, offset in self._done.items()
+        }
+        try:
+            self._consumer.commit(offsets, timeout_ms=_TIMEOUT_MS)
+        except CommitFailedError:
+            _log.warning("partitions_lost", then="who has them now reads on from what was noted before")
+        except KafkaError as error:
+            _log.warning("offsets_not_noted", reason=type(error).__name__, then="they are noted later")
+            return
+        self._done.clear()
+
+    def behind(self) -> int:
+        """How many records of this process's partitions are not read yet, as far as it has heard."""
+        behind = 0
+        for each in self._consumer.assignment():
+            end: Any = self._consumer.highwater(each)
+            at: Any = None if end is None else self._consumer.position(each, timeout_ms=_TIMEOUT_MS)
+            if at is not None:
+                behind += max(0, end - at)
+        return behind
+
+    def assigned(self) -> None:
+        """The group has said what this process reads."""
+        self.joined = True
+        _log.info("partitions_assigned", count=len(self._consumer.assignment()))
+
+    def revoked(self, partitions: Sequence[Any]) -> None:
+        """The group takes these partitions away; what is done of them can still be noted."""
+        self._reader.settle()
+        self.note()
+        self.lost(partitions)
+
+    def lost(self, partitions: Sequence[Any]) -> None:
+        """These partitions are somebody else's already."""
+        for each in partitions:
+            self._done.pop((each.topic, each.partition), None)
+            self._reader.forget((each.topic, each.partition))
+
+    def close(self) -> None:
+        """Note what is done and leave the group, so that others need not wait for this process."""
+        self.note()
+        try:
+            self._consumer.close(autocommit=False, timeout_ms=_TIMEOUT_MS)
+        except KafkaError as error:
+            _log.warning("consumer_closed_early", reason=type(error).__name__)
+
+
+class _Listener(ConsumerRebalanceListener):
+    def __init__(self, topics: InputTopics) -> None:
+        self._topics = topics
+
+    @override
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        self._topics.assigned()
+
+    @override
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        self._topics.revoked(revoked)
+
+    @override
+    def on_partitions_lost(self, lost: Any) -> None:
+        self._topics.lost(lost)
