@@ -1,17 +1,24 @@
-"""Clients of the brokers, made in one place: no other module knows how a connection is set up."""
+"""Clients of the brokers, made in one place: no other module knows how a connection is set up.
 
-import logging
-import ssl
-from typing import Any
+What they raise later goes through :func:`~flows.broker.errors.in_words` where they are used.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka.net.compat import KafkaNetClient
 
+from flows.broker.client_log import CLIENT_LOG, tone_down
+from flows.broker.errors import BrokerError, in_words, tls_context
 from flows.broker.params import KafkaParams
 
+__all__ = ["BrokerError", "in_words", "make_admin", "make_consumer", "make_producer", "topic"]
 
-class BrokerError(Exception):
-    """A broker can't be used; the message says which, what failed and what to check."""
+_Client = TypeVar("_Client")
+_CONNECT_TIMEOUT_MS: Final = 10_000
+_MAX_BACKOFF_MS: Final = 1_000
+_HEARTBEATS_PER_TIMEOUT: Final = 3
 
 
 def topic(params: KafkaParams, kind: str) -> str:
@@ -24,7 +31,18 @@ def topic(params: KafkaParams, kind: str) -> str:
 
 
 def make_producer(params: KafkaParams, **more: Any) -> KafkaProducer:
-    """A producer whose records are stored once and by all in-sync brokers before they count as sent."""
+    """A producer whose records are stored once and by all in-sync brokers before they count as sent.
+
+    Parameters
+    ----------
+    more
+        Settings of the Kafka client that differ from these.
+
+    Raises
+    ------
+    BrokerError
+        When no broker can be used.
+    """
     settings = {
         "acks": "all",
         "enable_idempotence": True,
@@ -32,39 +50,56 @@ def make_producer(params: KafkaParams, **more: Any) -> KafkaProducer:
         "linger_ms": 0,
         "allow_auto_create_topics": False,
     }
-    return KafkaProducer(**{**_common(params), **settings, **more})
+    return _connected(KafkaProducer, params, settings | more)
 
 
 def make_consumer(params: KafkaParams, *topics: str, **more: Any) -> KafkaConsumer:
-    """A consumer that starts at the beginning, commits only when told, and reads what is committed."""
+    """A consumer that starts at the beginning, commits only when told, and reads what is committed.
+
+    See :func:`make_producer`.
+    """
     timeout_ms = round(params.session_timeout_s * 1_000)
     settings = {
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
         "isolation_level": "read_committed",
         "session_timeout_ms": timeout_ms,
-        "heartbeat_interval_ms": timeout_ms // 3,
+        "heartbeat_interval_ms": timeout_ms // _HEARTBEATS_PER_TIMEOUT,
         "allow_auto_create_topics": False,
     }
-    return KafkaConsumer(*topics, **{**_common(params), **settings, **more})
+    return _connected(lambda **all_: KafkaConsumer(*topics, **all_), params, settings | more)
 
 
 def make_admin(params: KafkaParams, **more: Any) -> KafkaAdminClient:
-    """A client that looks after topics."""
+    """A client that looks after topics; see :func:`make_producer`."""
+    return _connected(KafkaAdminClient, params, more)
+
+
+def _connected(make: Callable[..., _Client], params: KafkaParams, settings: dict[str, Any]) -> _Client:
+    tone_down()
+    begun: list[KafkaNetClient] = []
+
+    def network(**given: Any) -> KafkaNetClient:
+        begun.append(KafkaNetClient(**given))
+        return begun[-1]
+
     try:
-        return KafkaAdminClient(**{**_common(params), **more})
-    except KafkaError as error:
-        raise BrokerError(f"{', '.join(params.bootstrap)}: {error}") from None
+        with in_words(params, "connect"), CLIENT_LOG.connecting():
+            return make(**{**_common(params), "kafka_client": network, **settings})
+    except BaseException:
+        # A client that could not be made has left its thread behind.
+        for each in begun:
+            each.close()
+        raise
 
 
 def _common(params: KafkaParams) -> dict[str, Any]:
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     found: dict[str, Any] = {
         "bootstrap_servers": list(params.bootstrap),
         "client_id": params.prefix,
         "security_protocol": params.security,
-        "bootstrap_timeout_ms": 10_000,
-        "reconnect_backoff_max_ms": 1_000,
+        "bootstrap_timeout_ms": _CONNECT_TIMEOUT_MS,
+        "reconnect_backoff_max_ms": _MAX_BACKOFF_MS,
     }
     if params.authenticated:
         found |= {
@@ -73,8 +108,5 @@ def _common(params: KafkaParams) -> dict[str, Any]:
             "sasl_plain_password": params.sasl_password,
         }
     if params.encrypted:
-        context = ssl.create_default_context(cafile=params.ca)
-        if params.certificate is not None:
-            context.load_cert_chain(params.certificate, params.key)
-        found["ssl_context"] = context
+        found["ssl_context"] = tls_context(params)
     return found
