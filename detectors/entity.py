@@ -6,7 +6,8 @@ from math import log
 from typing import Final
 
 from detectors.ahead import Facts, pack_facts, unpack_facts
-from detectors.moments import learn
+from detectors.entity_delta import EntityDelta
+from detectors.moments import learn, merge_moments
 from detectors.tokens import check_version
 from detectors.velocity import Velocity
 
@@ -64,6 +65,17 @@ class EntityProfile:
     def learn_amount(self, log_amount: float, memory: float) -> None:
         """Learn the amount of a payment that was let through."""
         learn(self.norms, 0, log_amount, memory)
+
+    def merge(self, delta: EntityDelta, memory: float) -> None:
+        """Take over what another shard saw and learned."""
+        if delta.payments:
+            self.payments += delta.payments
+            self.first_s = min(delta.first_s, self.first_s or delta.first_s)
+            self.last_s = max(delta.last_s, self.last_s)
+        self.users |= delta.users
+        for time_s, minor in zip(delta.times, delta.minors, strict=True):
+            self.velocity.add(time_s, minor)
+        merge_moments(self.norms, 0, *delta.amounts, memory)
 
     def pack(self) -> bytes:
         """The profile as bytes; the first one is the schema's version."""

@@ -66,6 +66,9 @@ def observe_payment(context: Context, subjects: Subjects) -> None:
     for entity in (subjects.merchant, subjects.card, subjects.device):
         if entity is not None:
             entity.saw_user(name)
+    if subjects.fresh is not None and not is_ahead:
+        # A time that is not believed yet stays with the shard that saw it.
+        subjects.fresh.counted(time_s, minor, name)
     if subjects.category is not None and not is_ahead:
         # No windows: a category is for amounts, and a busy one would only churn counters.
         _touch(subjects.category, time_s)
@@ -87,12 +90,16 @@ def learn_payment(
     if distance < 0.0:
         distance = context.usual_distance_km
     sampled = _is_sampled(population)
+    if subjects.fresh is not None:
+        subjects.fresh.population.norms[LEARNED] += 1.0
     if sampled:
-        teach_population(context, log_amount, distance, read)
+        teach_population(population.norms, context, log_amount, distance, read)
+        if subjects.fresh is not None:
+            teach_population(subjects.fresh.population.norms, context, log_amount, distance, read)
     if log_amount is not None:
         _learn_amounts(context, subjects, log_amount, memories)
         if features and features[_AMOUNT_REF] >= 0.0 and (sampled or joint <= 0.0):
-            subjects.joint.learn(joint_vector(features))
+            _learn_vector(joint_vector(features), subjects)
     learn_rhythm(user.norms, RHYTHM, context.hour, context.weekday, memories.rhythm)
     _learn_novelty(context.names, user, memories.novelty)
     clock = population.clock
@@ -164,9 +171,17 @@ def _is_sampled(population: Population) -> bool:
     return learned < _SAMPLE_FROM or learned % _SAMPLE == 0.0
 
 
+def _learn_vector(x: tuple[float, ...], subjects: Subjects) -> None:
+    subjects.joint.learn(x)
+    if subjects.fresh is not None:
+        subjects.fresh.learned_vector(x)
+
+
 def _learn_amounts(context: Context, subjects: Subjects, log_amount: float, memories: Memories) -> None:
     learn_amount(subjects.user.norms, AMOUNT, log_amount, memories.amount)
     subjects.merchant.learn_amount(log_amount, memories.merchant)
+    if subjects.fresh is not None:
+        subjects.fresh.learned_amount(log_amount)
     if subjects.category is not None:
         subjects.category.learn_amount(log_amount, CATEGORY_MEMORY)
     if context.category_key:

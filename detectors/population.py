@@ -7,11 +7,11 @@ histograms of every payment's surprises: a detector that often cries is believed
 import struct
 from array import array
 from collections.abc import Iterable
-from math import exp, log, log10
+from math import exp, inf, isfinite, log, log10
 from typing import Final
 
 from detectors.rhythm_state import RHYTHM_SIZE, new_rhythm
-from detectors.shard_clock import ShardClock
+from detectors.shard_clock import TOLERANCE_S, ShardClock
 from detectors.tails import MAX_SURPRISE, REPORT_FROM
 from detectors.tokens import check_version
 
@@ -91,6 +91,32 @@ class Population:
         self._unit = 1.0  # what one payment weighs now; it grows, so that older ones fade
         self.clock = ShardClock()
         self.payments = 0.0
+
+    @classmethod
+    def without_prior(cls) -> "Population":
+        """A population that knows nothing yet: what it learns can be merged into another."""
+        self = cls()
+        self.norms = [0.0] * NORMS
+        new_rhythm(self.norms, RHYTHM)
+        return self
+
+    def add_masses(self, other: "Population") -> None:
+        """Count the payments that ``other`` observed: masses add once they have faded equally."""
+        age_s = 0
+        if self.clock.now_s and other.clock.now_s:
+            age_s = min(max(self.clock.now_s - other.clock.now_s, -TOLERANCE_S), TOLERANCE_S)
+        weight = self._unit / other._unit * exp(-_DECAY * age_s)
+        self.payments += weight * other.payments
+        self._raw = _joined(self._raw, other._raw, weight)
+        for name, masses in other._cries.items():
+            self._cries[name] = _joined(self._cries.get(name) or [0.0] * BINS, masses, weight)
+
+    def is_sound(self) -> bool:
+        """Whether all numbers are finite and no mass is negative: they may come from elsewhere."""
+        masses = [self._unit, self.payments, *self._raw]
+        for cries in self._cries.values():
+            masses += cries
+        return self._unit > 0.0 and all(map(isfinite, self.norms)) and all(0.0 <= x < inf for x in masses)
 
     def calibrated(self, detector: str, surprise: float) -> float:
         """The surprise of seeing the detector's ``surprise`` or more, by what it said before."""
@@ -177,6 +203,10 @@ class Population:
             name = packed[at + 1 : begin].decode()
             self._cries[name], at = _numbers(packed, begin, BINS)
         return self
+
+
+def _joined(masses: list[float], others: list[float], weight: float) -> list[float]:
+    return [mass + weight * other for mass, other in zip(masses, others, strict=True)]
 
 
 def _pack_cries(name: str, masses: list[float]) -> bytes:

@@ -3,7 +3,7 @@
 A profile or the population holds it inside its packed array, from place ``at`` on.
 """
 
-from collections.abc import MutableSequence
+from collections.abc import MutableSequence, Sequence
 from typing import Final
 
 HOURS: Final = 24
@@ -32,7 +32,18 @@ def learn_rhythm(numbers: MutableSequence[float], at: int, hour: int, weekday: i
     numbers[at + (hour - 1) % HOURS] += _BESIDE * unit
     numbers[at + HOURS + weekday] += unit
     numbers[at + TOTAL] += unit
-    unit *= 1.0 + 1.0 / memory
+    _set_unit(numbers, at, unit * (1.0 + 1.0 / memory))
+
+
+def merge_rhythm(numbers: MutableSequence[float], at: int, other: Sequence[float], other_at: int) -> None:
+    """Join the payments of another rhythm of the same memory, as if they had been learned just now."""
+    unit = numbers[at + UNIT]
+    for place in range(TOTAL + 1):
+        numbers[at + place] += unit * other[other_at + place]
+    _set_unit(numbers, at, unit * other[other_at + UNIT])
+
+
+def _set_unit(numbers: MutableSequence[float], at: int, unit: float) -> None:
     numbers[at + UNIT] = unit
     if unit > __MAX_UNIT:
         for place in range(at, at + RHYTHM_SIZE):

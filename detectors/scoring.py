@@ -159,10 +159,12 @@ class Scorer:
         context = assessment.context if assessment is not None else None
         if context is None:
             context = self.measure(payment, subjects)
-        subjects.population.see(context.time_s)
-        if assessment is not None:
-            surprises = zip(SURPRISES, assessment.features[_FIRST_SURPRISE:], strict=True)
-            subjects.population.observe(surprises, assessment.raw_score)
+        fresh = None if subjects.fresh is None else subjects.fresh.population
+        for population in (subjects.population,) if fresh is None else (subjects.population, fresh):
+            population.see(context.time_s)
+            if assessment is not None:
+                surprises = zip(SURPRISES, assessment.features[_FIRST_SURPRISE:], strict=True)
+                population.observe(surprises, assessment.raw_score)
         observe_payment(context, subjects)
 
     def learn(

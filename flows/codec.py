@@ -25,6 +25,7 @@ from detectors.events import (
     Tick,
     Trade,
 )
+from detectors.knowledge import ShardKnowledge
 from flows.refusals import Problems, all_problems
 
 Event = (
@@ -38,11 +39,13 @@ Event = (
     | Trade
     | PolicyActivated
     | FallbackAnswered
+    | ShardKnowledge
 )
 """Everything that a log can hold."""
 
 MAX_RECORD_BYTES: Final = 262_144
-"""More than any event that can be made: 48,000 characters of policy text take up to four bytes each."""
+"""More than any event that can be made: 48,000 characters of policy text take up to four bytes each, the
+deltas of a shard's knowledge 200,000 in all."""
 
 _TYPES: Final[dict[str, type]] = {t.kind: t for t in get_args(Event)}
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {kind: TypeAdapter(t) for kind, t in _TYPES.items()}

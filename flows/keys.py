@@ -5,6 +5,8 @@ from typing import Final
 POPULATION: Final = "population"
 POLICY: Final = "policy"
 JOINT: Final = "joint/"
+FRESH: Final = "fresh/"
+SHARED: Final = "shared/"
 
 
 def user(tenant: str, user_id: str) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from alerting.decision import Decision
 from detectors.events import Outcome, Payment
+from detectors.knowledge import ShardKnowledge
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +38,16 @@ class TaskFault:
     reason: str
 
 
-Output = Decided | OutcomeNoted | TaskFault
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Something that belongs into the logs of all other shards.
+
+    Said while the record at ``position`` is applied, of what came before it. It may be said again after a
+    restart: its event id is the same then, and so are its bytes.
+    """
+
+    position: int
+    event: ShardKnowledge
+
+
+Output = Decided | OutcomeNoted | TaskFault | Shared

@@ -10,6 +10,7 @@ from alerting.decision import Action, FallbackAnswered
 from alerting.stepup import is_remote
 from detectors.assessment import Assessment
 from detectors.events import Location, Payment
+from detectors.fresh import Fresh
 from detectors.joint_model import JointModel
 from detectors.population import Population
 from detectors.profile import EntityProfile, UserProfile
@@ -61,8 +62,16 @@ class PaymentStage:
     quarantine, where an outcome may release them.
     """
 
-    def __init__(self, state: State, scorer: Scorer, joint: JointModel, population: Population) -> None:
+    def __init__(
+        self,
+        state: State,
+        scorer: Scorer,
+        joint: JointModel,
+        population: Population,
+        fresh: Fresh | None = None,
+    ) -> None:
         self._state = state
+        self._fresh = fresh
         self.scorer = scorer
         self._joint = joint
         self._population = population
@@ -157,6 +166,8 @@ class PaymentStage:
 
     def _find(self, names: _Keys) -> Subjects:
         entity = self._entity
+        if self._fresh is not None:
+            self._fresh.begin()
         user, merchant, card, device, category = names
         return Subjects(
             user=self._state.find(user, UserProfile) or UserProfile(),
@@ -166,6 +177,7 @@ class PaymentStage:
             category=entity(category),
             population=self._population,
             joint=self._joint,
+            fresh=self._fresh,
         )
 
     def _entity(self, key: str | None) -> EntityProfile | None:
@@ -174,6 +186,8 @@ class PaymentStage:
     def _store(self, names: _Keys, subjects: Subjects) -> None:
         put = self._state.put
         user, merchant, card, device, category = names
+        if self._fresh is not None:
+            self._fresh.close(merchant, category or "")
         put(user, subjects.user)
         put(merchant, subjects.merchant)
         if card is not None and subjects.card is not None:

@@ -14,6 +14,8 @@ from alerting.policy import Policy
 from detectors.events import Location, Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.joint_model import JointModel
+from detectors.knowledge import ShardKnowledge
+from detectors.learning import CATEGORY_MEMORY
 from detectors.population import Population
 from detectors.scoring import ModelParams, Scorer, model_version
 from flows import keys
@@ -23,6 +25,8 @@ from flows.log import LogRecord, event_key
 from flows.outputs import Decided, OutcomeNoted, Output, TaskFault
 from flows.payment_stage import PaymentStage
 from flows.policy_file import parse_policy
+from flows.pooling_stage import Memories, PoolingParams, PoolingStage
+from flows.sharding import ShardPlace
 from flows.state import State
 from flows.store import LedgerRow, OutcomeRow, Slice, StateStore
 
@@ -66,6 +70,11 @@ class ShardTask:
         The models' parameters.
     cached_objects
         How many state objects stay in memory.
+    place
+        Which of several shards this is; None when there is one. A shard that is one of several tells the
+        others what it learned, and merges what its log holds of theirs. Only the first depends on the place.
+    pooling
+        When it tells.
     """
 
     def __init__(
@@ -74,6 +83,8 @@ class ShardTask:
         position_of: Callable[[str], int | None],
         params: ModelParams | None = None,
         cached_objects: int = 200_000,
+        place: ShardPlace | None = None,
+        pooling: PoolingParams | None = None,
     ) -> None:
         self.position = store.position
         self._state = State(store, cached_objects)
@@ -81,7 +92,13 @@ class ShardTask:
         population = self._state.find(keys.POPULATION, Population) or Population()
         self._params = params or ModelParams()
         self.model_version = model_version(self._params)
-        self._payments = PaymentStage(self._state, Scorer(self._params), self._joint, population)
+        memories = Memories(self._params.merchant.memory, CATEGORY_MEMORY)
+        self._pooling = PoolingStage(
+            self._state, population, self._joint, memories, place, pooling or PoolingParams()
+        )
+        self._payments = PaymentStage(
+            self._state, Scorer(self._params), self._joint, population, self._pooling.fresh
+        )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
         self._decider: Decider | None = None
         self.policy: Policy | None = None
@@ -96,6 +113,7 @@ class ShardTask:
     def apply(self, record: LogRecord) -> list[Output]:
         """What follows from the next record. A fault of ours becomes an output, never an exception."""
         self.settle()
+        told = self._pooling.tell_if_due(record.position)
         try:
             outputs = self._apply(record)
         except (KeyboardInterrupt, SystemExit, NoPolicyError, *_ENVIRONMENT):
@@ -105,7 +123,7 @@ class ShardTask:
         self.position = record.position
         for output in outputs:
             self._keep(output)
-        return outputs
+        return [*outputs, *told] if told else outputs
 
     def settle(self) -> None:
         """Learn what the last record teaches.
@@ -128,11 +146,16 @@ class ShardTask:
     def changes(self) -> Slice:
         """All finished work since the last call, for one transaction."""
         self.settle()
+        self._pooling.flush()
         for part, raw in self._joint.dirty_parts():
             self._state.put_raw(keys.JOINT + part, raw)
         work = Slice(self.position, self._state.changes(), self._ledger, self._outcomes)
         self._ledger, self._outcomes = [], []
         return work
+
+    def told_lately(self) -> list[ShardKnowledge]:
+        """What was told the other shards last: after a restart, whatever of it may not have reached them."""
+        return self._pooling.told_lately()
 
     def _apply(self, record: LogRecord) -> list[Output]:
         event, position = record.event, record.position
@@ -153,6 +176,8 @@ class ShardTask:
         elif isinstance(event, PolicyActivated):
             self._set_policy(event.text)
             self._state.put(keys.POLICY, _PolicyText(event.text))
+        elif isinstance(event, ShardKnowledge):
+            self._pooling.merge(event)
         return _NOTHING
 
     def _contain(self, record: LogRecord, error: BaseException) -> list[Output]:

@@ -1,9 +1,8 @@
 """The whole command line: what `flows.cli` serves, plus streams, replays and what they are worth."""
 
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -11,24 +10,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from flows import cli_ingest
 from flows.cli import (
     ConfigOption,
     Exit,
     JsonOption,
     PolicyOption,
     app,
-    console,
     fail,
     policy_or_exit,
     settings_or_exit,
 )
 from replay import cli_live
-from replay.cli_output import fail_if_damaged, print_summary, warn_of_damage
+from replay.cli_output import fail_if_damaged, print_summary, progress_bar, warn_of_damage
 from replay.errors import ReplayError
 
-__all__ = ["app", "cli_live", "main"]
+__all__ = ["app", "cli_ingest", "cli_live", "main"]
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 
@@ -49,6 +47,8 @@ def replay(
     speed: Annotated[str, typer.Option(help="max, or event time per time: 1x, 60x.")] = "max",
     batch_size: Annotated[int, typer.Option(min=1, help="Records at once; changes speed only.")] = 256,
     keep_shard: Annotated[bool, typer.Option("--keep-shard", help="Keep the state, for `explain`.")] = False,
+    shards: Annotated[int, typer.Option(min=1, max=1024, help="Decide by so many shards.")] = 1,
+    pooling: Annotated[bool, typer.Option(help="Whether shards tell each other what they learn.")] = True,
     config: ConfigOption = None,
     policy: PolicyOption = None,
     as_json: JsonOption = False,
@@ -57,6 +57,7 @@ def replay(
 
     Writes decisions.parquet, outcomes.parquet, dead_letters.jsonl and summary.json into the folder --out.
     With --policy that policy replaces all policies in the streams: what would have happened.
+    With --shards 4 it decides as a deployment with four shards would; --no-pooling keeps them from sharing.
     Where a stream is damaged or cut short, all that could be read is decided and the exit code is 2.
 
     Example: `tapwatch replay week.jsonl.zst --out run-a`
@@ -73,9 +74,11 @@ def replay(
         speed=_speed(speed),
         models=settings.models,
         keep_shard=keep_shard,
+        shards=shards,
+        pooled=pooling,
     )
     calm_garbage_collector()
-    with _errors(), _progress("events") as advance:
+    with _errors(), progress_bar("events") as advance:
         summary = run(streams, out, params, advance)
     print_summary(summary, as_json)
     fail_if_damaged(summary)
@@ -95,7 +98,7 @@ def import_(
     """
     from replay.importers import import_dataset
 
-    with _errors(), _progress("events") as advance:
+    with _errors(), progress_bar("events") as advance:
         summary = import_dataset(kind, folder, out, _duration(label_delay), advance)
     print_summary(asdict(summary), as_json)
 
@@ -121,7 +124,7 @@ def record(
     if until is not None and until <= after:
         raise fail(f"--until: {until}; allowed: more than --after, which is {after}")
     settings = settings_or_exit(config, data_dir=data_dir)
-    with _errors(), _progress("records") as advance:
+    with _errors(), progress_bar("records") as advance:
         summary = export(settings.data_dir, out, after, until, advance)
     print_summary(summary, as_json)
 
@@ -203,7 +206,7 @@ def simulate(
     from replay.simulator import simulate as make
     from replay.streams import StreamWriter
 
-    with _errors(), StreamWriter(out) as writer, _progress("events") as advance:
+    with _errors(), StreamWriter(out) as writer, progress_bar("events") as advance:
         params = SimulatorParams(
             seed=seed, users=users, days=days, fraud_rate=fraud_rate, start=start.replace(tzinfo=UTC)
         )
@@ -242,23 +245,3 @@ def _errors() -> Iterator[None]:
         yield
     except (ReplayError, OSError, ValueError) as error:
         raise fail(error) from None
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on a terminal, silence elsewhere; call it with what is done and the total, if that is known."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-    )
-    started = time.monotonic()
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(unit, total=None)
-
-        def advance(done: int, total: int | None) -> None:
-            rate = done / max(time.monotonic() - started, 1e-3)
-            progress.update(task, completed=done, total=total, description=f"{done:,} {unit}, {rate:,.0f}/s")
-
-        yield advance

@@ -1,12 +1,18 @@
 """What the commands on streams and runs print."""
 
 import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
 from flows.cli import console, fail
 
-_ONLY_JSON: Final = ("currencies", "damage")
+_ONLY_JSON: Final = ("currencies", "damage", "shards")
 """What a summary holds for other programs."""
 
 
@@ -41,6 +47,26 @@ def warn_of_damage(*runs: Path) -> None:
             console.print(
                 f"note: {run} was made from a damaged stream: {damage_in_words(damage)}", markup=False
             )
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on a terminal, silence elsewhere; call it with what is done and the total, if that is known."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(unit, total=None)
+
+        def advance(done: int, total: int | None) -> None:
+            rate = done / max(time.monotonic() - started, 1e-3)
+            progress.update(task, completed=done, total=total, description=f"{done:,} {unit}, {rate:,.0f}/s")
+
+        yield advance
 
 
 def _in_words(value: object) -> str:

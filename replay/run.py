@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import chain
@@ -20,14 +20,16 @@ from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
 from flows.codec import BadRecord, Event
 from flows.dataflow import run_flow, run_plain
-from flows.outputs import Decided, OutcomeNoted, Output
+from flows.outputs import Decided, OutcomeNoted, Output, TaskFault
 from flows.policy_file import parse_policy
+from flows.sharding import ShardPlace
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
 from flows.task import ShardTask
 from replay.damage import StreamDamage
 from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
 from replay.errors import RunError
+from replay.sharded_run import ReplayedShard, ShardedFeed
 from replay.stream_feed import FeedCounts, Pace, Progress, StreamFeed
 from replay.streams import Placed, merge_placed, origin_of
 from replay.summary import SUMMARY_FILE, write_summary
@@ -52,6 +54,9 @@ class ReplayParams:
         Event seconds per second; None is as fast as possible.
     plain
         Run without Bytewax, as an oracle.
+    shards
+        By how many shards to decide, and whether they tell each other what they learn (``pooled``). With
+        more than one, ``batch_size``, ``speed`` and ``plain`` mean nothing.
     keep_shard
         Leave the shard file (about a kilobyte per payment) in the run's folder, for `tapwatch explain`.
     """
@@ -63,6 +68,12 @@ class ReplayParams:
     models: ModelParams = field(default_factory=ModelParams)
     plain: bool = False
     keep_shard: bool = False
+    shards: int = 1
+    pooled: bool = True
+
+
+_Ran = tuple[FeedCounts, ShardTask, dict[str, Any]]
+"""What came in, a task whose model and policy are those of all, and what else a summary is to hold."""
 
 
 @dataclass(slots=True)
@@ -108,39 +119,85 @@ def _run(
 ) -> dict[str, Any]:
     _refuse_existing(out)
     out.mkdir(parents=True, exist_ok=True)
-    (out / SHARD_FILE).unlink(missing_ok=True)
-    shard = SqliteShard(out / SHARD_FILE, durable=False)
+    files = [out / name for name in _shard_files(params.shards)]
+    for path in files:
+        path.unlink(missing_ok=True)
     outputs = _OutputCounts()
     started = time.perf_counter()
-    task = ShardTask(shard, shard.find, params.models)
     with (
-        closing(shard),
+        ExitStack() as stack,
         DecisionWriter(out) as decisions,
         OutcomeWriter(out) as outcomes,
         DeadLetterWriter(out) as dead_letters,
     ):
-        pace = None if params.speed is None else Pace(params.speed)
-        feed = StreamFeed(
-            shard,
-            task,
-            _with_policy(events, params),
-            batch_size=params.batch_size,
-            pace=pace,
-            refuse=partial(_refuse, dead_letters, outputs),
-            progress=progress or _silent,
-            origin_of=partial(_origin_of, streams),
+        shards = [stack.enter_context(closing(SqliteShard(path, durable=False))) for path in files]
+        effects = [_RunEffects(decisions, outcomes, dead_letters, outputs, shard.find) for shard in shards]
+        said = (
+            partial(_refuse, dead_letters, outputs),
+            progress or _silent,
+            partial(_origin_of, streams),
         )
-        run = run_plain if params.plain else run_flow
-        run(feed, _RunEffects(decisions, outcomes, dead_letters, outputs, shard.find))
-    if not params.keep_shard:
-        (out / SHARD_FILE).unlink()
-        (out / f"{SHARD_FILE}.lock").unlink()
+        run = _run_sharded if params.shards > 1 else _run_single
+        counts, task, more = run(_with_policy(events, params), params, shards, effects, *said)
+    for path in () if params.keep_shard else files:
+        path.unlink()
+        path.with_name(f"{path.name}.lock").unlink()
     seconds = time.perf_counter() - started
     names = [path.name for path in streams]
-    summary = _summary(names, feed.counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
-    summary |= _speed(feed.counts.read, outputs.actions.total(), seconds)
+    summary = _summary(names, counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
+    summary |= more | _speed(counts.read, outputs.actions.total(), seconds)
     write_summary(out, summary)
     return summary
+
+
+def _run_single(
+    events: Iterator[Placed],
+    params: ReplayParams,
+    shards: Sequence[SqliteShard],
+    effects: Sequence["_RunEffects"],
+    refuse: Callable[[BadRecord], None],
+    progress: Progress,
+    origin_of: Callable[[int], str],
+) -> _Ran:
+    shard = shards[0]
+    task = ShardTask(shard, shard.find, params.models)
+    pace = None if params.speed is None else Pace(params.speed)
+    feed = StreamFeed(
+        shard,
+        task,
+        events,
+        batch_size=params.batch_size,
+        pace=pace,
+        refuse=refuse,
+        progress=progress,
+        origin_of=origin_of,
+    )
+    run = run_plain if params.plain else run_flow
+    run(feed, effects[0])
+    return feed.counts, task, {}
+
+
+def _run_sharded(
+    events: Iterator[Placed],
+    params: ReplayParams,
+    shards: Sequence[SqliteShard],
+    effects: Sequence["_RunEffects"],
+    refuse: Callable[[BadRecord], None],
+    progress: Progress,
+    origin_of: Callable[[int], str],
+) -> _Ran:
+    replayed = []
+    for number, (file, its_effects) in enumerate(zip(shards, effects, strict=True)):
+        place = ShardPlace(number, params.shards) if params.pooled else None
+        task = ShardTask(file, file.find, params.models, place=place)
+        replayed.append(ReplayedShard(str(number), file, task, its_effects))
+    feed = ShardedFeed(replayed, events, refuse, progress, origin_of)
+    feed.run()
+    return feed.counts, replayed[0].task, {"shards": [shard.summary() for shard in replayed]}
+
+
+def _shard_files(shards: int) -> list[str]:
+    return [SHARD_FILE] if shards == 1 else [f"shard-{number:04}.db" for number in range(shards)]
 
 
 def _refuse(dead_letters: DeadLetterWriter, outputs: _OutputCounts, record: BadRecord) -> None:
@@ -211,7 +268,7 @@ class _RunEffects:
             elif isinstance(output, OutcomeNoted):
                 self._counts.outcomes += 1
                 self._outcomes.write(output.outcome, output.position)
-            else:
+            elif isinstance(output, TaskFault):
                 self._counts.faults += 1
                 letter = BadRecord(output.reason, f"log position {output.position}", output.event_id.encode())
                 self._dead_letters.write(letter)
