@@ -14,15 +14,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_settings
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from alerting.rpc.params import EdgeParams
 from detectors.scoring import ModelParams
 from flows.address import parse_address
+from flows.broker.ingest_params import IngestParams
+from flows.broker.params import KafkaParams
 from flows.intake import IntakeParams
 from flows.settings_words import (
+    MASK,
     PREFIX,
+    SECRETS,
     SET_BY_POLICY,
     Origins,
     describe,
@@ -49,6 +61,16 @@ def _sound_address(text: str) -> str:
 
 
 AddressText = Annotated[str, AfterValidator(_sound_address)]
+
+
+def _separate_brokers(section: Any) -> Any:
+    """An environment variable holds all brokers as one text, with commas between."""
+    if isinstance(section, dict) and isinstance(brokers := section.get("bootstrap"), str):
+        return {**section, "bootstrap": [name.strip() for name in brokers.split(",") if name.strip()]}
+    return section
+
+
+KafkaSection = Annotated[KafkaParams, BeforeValidator(_separate_brokers)]
 
 
 class EngineSettings(BaseModel):
@@ -116,6 +138,8 @@ class Settings(BaseSettings):
     models: ModelParams = Field(default_factory=ModelParams)
     tls: TlsSettings = TlsSettings()
     callers: CallerSettings = CallerSettings()
+    kafka: KafkaSection = Field(default_factory=KafkaParams)
+    ingest: IngestParams = Field(default_factory=IngestParams)
 
     @classmethod
     def settings_customise_sources(
@@ -208,7 +232,8 @@ def _plain(value: Any) -> Any:
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
         names = (field.name for field in fields(value))
-        return {name: _plain(getattr(value, name)) for name in names if name not in SET_BY_POLICY}
+        plain = {name: _plain(getattr(value, name)) for name in names if name not in SET_BY_POLICY}
+        return {name: MASK if each and name in SECRETS else each for name, each in plain.items()}
     return str(value) if isinstance(value, Path) else value
 
 

@@ -13,6 +13,9 @@ NOT_SETTINGS: Final = ("TAPWATCH_CONFIG", "TAPWATCH_TEST_")
 """The variable that names the settings file, and what tests may use."""
 SET_BY_POLICY: Final = ("rates", "reference_currency")
 """Model parameters that are the policy's `[currencies]`: one place for them, and it is in the log."""
+SECRETS: Final = ("sasl_password",)
+"""Settings that are never repeated, neither in what is printed nor in what is said of a wrong value."""
+MASK: Final = "********"
 
 _FLAGS: Final = {"policy_file": "--policy"}
 _SERVICE_LINK: Final = re.compile(
@@ -68,7 +71,8 @@ def describe(problem: Mapping[str, Any], kind: type[Any], origins: Origins) -> s
         if key in (section_keys(_type_at(kind, path)) or ()):
             return f"{origins.name((*path, key))}: {rest}"
         return f"{origins.name(path)}: {message}"
-    return f"{origins.name(path)}: {shown(problem['input'])}; allowed: {_allowed(problem)}"
+    value = MASK if path[-1] in SECRETS else shown(problem["input"])
+    return f"{origins.name(path)}: {value}; allowed: {_allowed(problem)}"
 
 
 def _allowed(problem: Mapping[str, Any]) -> str:
@@ -129,7 +133,8 @@ def malformed_tables(kind: type[Any], origins: Origins) -> Iterator[str]:
             try:
                 inner = json.loads(value)
             except ValueError:
-                yield f"{given}: {shown(value)}; allowed: a table as JSON"
+                secret = not set(SECRETS).isdisjoint(section_keys(found) or ())
+                yield f"{given}: {MASK if secret else shown(value)}; allowed: a table as JSON"
             else:
                 yield from _unknown(inner, found, path, origins) if isinstance(inner, dict) else ()
 

@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from alerting.decide import Decider
@@ -10,6 +10,7 @@ from alerting.policy import PolicyError
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import MODEL_VERSION
 from flows.address import parse_address, system_words
+from flows.broker.params import KafkaParams
 from flows.policy_file import default_policy_text, parse_policy
 from flows.settings import Settings, TlsSettings
 from flows.settings_words import shown
@@ -23,6 +24,7 @@ def startup_problems(settings: Settings) -> list[str]:
         *_address_problems(settings),
         *_folder_problems(settings.data_dir),
         *_tls_problems(settings.tls),
+        *_kafka_problems(settings.kafka),
     ]
 
 
@@ -65,15 +67,26 @@ def _folder_problems(folder: Path) -> Iterator[str]:
 
 
 def _tls_problems(tls: TlsSettings) -> Iterator[str]:
+    yield from _pem_problems(
+        "tls", {"certificate": tls.certificate, "key": tls.key, "client_ca": tls.client_ca}
+    )
+
+
+def _kafka_problems(kafka: KafkaParams) -> Iterator[str]:
+    yield from _pem_problems("kafka", {"certificate": kafka.certificate, "key": kafka.key, "ca": kafka.ca})
+
+
+def _pem_problems(section: str, files: Mapping[str, Path | None]) -> Iterator[str]:
     found = []
-    for name, file in (("certificate", tls.certificate), ("key", tls.key), ("client_ca", tls.client_ca)):
+    for name, file in files.items():
         if file is not None:
             wanted = "a private key in PEM form" if name == "key" else _PEM_CERTIFICATE
             problem = _unreadable(file) or (None if name == "key" else _no_certificate(file))
             if problem:
-                found.append(f"tls.{name}: {shown(file)}: {problem}; allowed: {wanted}")
-    if tls.certificate is not None and tls.key is not None and not found:
-        found += _pair_problems(tls.certificate, tls.key)
+                found.append(f"{section}.{name}: {shown(file)}: {problem}; allowed: {wanted}")
+    certificate, key = files["certificate"], files["key"]
+    if certificate is not None and key is not None and not found:
+        found += _pair_problems(section, certificate, key)
     yield from found
 
 
@@ -93,8 +106,8 @@ def _no_certificate(file: Path) -> str | None:
     return None
 
 
-def _pair_problems(certificate: Path, key: Path) -> Iterator[str]:
-    where = f"tls.key: {shown(key)}"
+def _pair_problems(section: str, certificate: Path, key: Path) -> Iterator[str]:
+    where = f"{section}.key: {shown(key)}"
     if b"ENCRYPTED" in key.read_bytes():
         yield f"{where}: the key has a passphrase; allowed: one without"
         return

@@ -154,3 +154,54 @@ def test_effective_values_are_plain() -> None:
     assert values["engine"]["cached_objects"] == 200_000
     assert values["models"]["amount"]["weight"] == 1.0
     assert "rates" not in values["models"]
+
+
+def test_brokers_are_a_list_in_the_file_and_one_text_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file(tmp_path, '[kafka]\nbootstrap = ["a:1"]\nshards = 16\n')
+    assert load_settings(path).kafka.bootstrap == ("a:1",)
+    monkeypatch.setenv("TAPWATCH_KAFKA__BOOTSTRAP", "a:1, b:2")
+    assert load_settings(path).kafka.bootstrap == ("a:1", "b:2")
+    assert load_settings(path).kafka.shards == 16
+
+
+def test_without_a_broker_named_the_engine_is_embedded() -> None:
+    assert load_settings().kafka.bootstrap == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("bootstrap = ['h']", "kafka.bootstrap: 'h'; allowed: a list of host:port with a port of 1..65535"),
+        ("bootstrap = ['h:0']", "kafka.bootstrap: 'h:0'; allowed: a list of host:port"),
+        ("shards = 0", "kafka.shards: 0 is out of range; allowed: 1 to 10,000"),
+        ("session_timeout_s = nan", "kafka.session_timeout_s: nan is out of range; allowed: 1.0 to 300"),
+        ("prefix = 'a b'", "kafka.prefix: 'a b'; allowed: up to 200 letters"),
+        ("compression = 'rar'", "kafka.compression: 'rar'; allowed: 'none', 'gzip' or 'zstd'"),
+        ("security = 'TLS'", "kafka.security: 'TLS'; allowed: 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or"),
+        ("security = 'SASL_SSL'", "kafka.sasl_username: missing; allowed: a text, as security is SASL_SSL"),
+        ("ca = 'ca.pem'", "kafka.ca: given, but security is PLAINTEXT; allowed: with security SSL or SASL"),
+        ("sasl_username = 'u'", "kafka.sasl_username: given, but security is PLAINTEXT; allowed: with secur"),
+        ("security = 'SSL'\nkey = 'k.pem'", "kafka.key: given without certificate; allowed: both or neither"),
+        ("sasl_password = 7", "kafka.sasl_password: ********; allowed: a text"),
+    ],
+)
+def test_what_is_wrong_with_the_kafka_section_is_named(tmp_path: Path, text: str, line: str) -> None:
+    path = file(tmp_path, f"[kafka]\n{text}\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert [problem.startswith(f"{path}: {line}") for problem in caught.value.problems] == [True]
+
+
+def test_a_password_is_used_but_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = file(tmp_path, "[kafka]\nsecurity = 'SASL_PLAINTEXT'\nsasl_username = 'u'\n")
+    monkeypatch.setenv("TAPWATCH_KAFKA__SASL_PASSWORD", "open-sesame")
+    settings = load_settings(path)
+    assert settings.kafka.sasl_password == "open-sesame"
+    assert effective(settings)["kafka"]["sasl_password"] == "********"
+    assert "open-sesame" not in repr(settings)
+    monkeypatch.setenv("TAPWATCH_KAFKA", '{"sasl_password": "open-sesame"')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert "open-sesame" not in str(caught.value)

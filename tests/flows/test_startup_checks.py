@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from alerting.policy import PolicyError
+from flows.broker.params import KafkaParams
 from flows.settings import load_settings
 from flows.startup_checks import read_policy, startup_problems
 
@@ -84,6 +86,18 @@ def test_each_tls_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
 def test_all_tls_problems_are_named_at_once(tmp_path: Path) -> None:
     found = tls_problem(tmp_path / "a", tmp_path / "b", tmp_path / "c").splitlines()
     assert [line.partition(":")[0] for line in found] == ["tls.certificate", "tls.key", "tls.client_ca"]
+
+
+@needs_openssl
+def test_the_files_that_a_client_of_the_brokers_needs_are_looked_at_too(tmp_path: Path) -> None:
+    certificate, key = pair(tmp_path, "a")
+    sound = KafkaParams(security="SSL", ca=certificate, certificate=certificate, key=key)
+    assert problems(data_dir=tmp_path, kafka=sound) == []
+    missing = replace(sound, ca=tmp_path / "none.pem", key=tmp_path / "none.key")
+    found = problems(data_dir=tmp_path, kafka=missing)
+    assert [line.partition(":")[0] for line in found] == ["kafka.key", "kafka.ca"]
+    (swapped,) = problems(data_dir=tmp_path, kafka=replace(sound, certificate=key))
+    assert swapped.startswith("kafka.certificate: '")
 
 
 @needs_openssl
