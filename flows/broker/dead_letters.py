@@ -9,7 +9,7 @@ comes twice; a letter that a crash made be written twice is still one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from flows.broker.inputs import CONTENT_TYPE, JSON, Received, Refusal, header
 from flows.broker.wire import Headers
@@ -44,6 +44,17 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+
+
+class Stored(Protocol):
+    """What was read from the topic of dead letters."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +114,9 @@ def write_mark(place: Place, marked_at: datetime) -> Message:
     return Message(None, b"", headers)
 
 
-def read_letter(received: Received) -> Letter | Place | None:
+def read_letter(stored: Stored) -> Letter | Place | None:
     """The letter, the place that a mark names, or None for what neither of them is."""
-    said = {name: (value or b"").decode("utf-8", "replace") for name, value in received.headers}
+    said = {name: (value or b"").decode("utf-8", "replace") for name, value in stored.headers}
     try:
         place = Place(said["original-topic"], int(said["original-partition"]), int(said["original-offset"]))
         if _MARK in said:
@@ -113,11 +124,11 @@ def read_letter(received: Received) -> Letter | Place | None:
         refused_at = datetime.fromisoformat(said["refused-at"]).astimezone(UTC)
         return Letter(
             place=place,
-            key=received.key if said["key"] == "given" else None,
-            value=received.value if said["value"] == "given" else None,
+            key=stored.key if said["key"] == "given" else None,
+            value=stored.value if said["value"] == "given" else None,
             headers=[
                 (name.removeprefix(_THEIRS), value)
-                for name, value in received.headers
+                for name, value in stored.headers
                 if name.startswith(_THEIRS)
             ],
             timestamp_ms=int(said["original-timestamp"]),

@@ -101,7 +101,7 @@ class Ingest:
         except GivenUpError as error:
             _log.warning("drained_in_part", reason=str(error), then="they are read again at the next start")
         finally:
-            self._close()
+            self.close()
 
     def stop(self) -> None:
         """Finish what was read, note it, and end. Fine to call from a signal handler."""
@@ -211,6 +211,7 @@ class Ingest:
                 behind_s=round(self.counts.lag.seconds, 1),
             )
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Note what is done and leave; :meth:`run` does it at its end."""
         self._topics.close()
         self._writer.close()
