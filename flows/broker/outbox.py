@@ -33,10 +33,16 @@ class Outgoing(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What one log position has to publish."""
+    """What one log position has to publish; its messages are made when they are asked for."""
 
     position: int
-    messages: tuple[Outgoing, ...]
+    stored: bytes
+    build: Callable[[bytes], tuple[Outgoing, ...]]
+
+    @property
+    def messages(self) -> tuple[Outgoing, ...]:
+        """The messages, in the order to publish them in."""
+        return self.build(self.stored)
 
 
 RowSource = Callable[[SqliteShard, int, int], list[Row]]
@@ -53,7 +59,7 @@ class Batch(NamedTuple):
 
 def decision_rows(shard: SqliteShard, after: int, limit: int) -> list[Row]:
     """Decisions, each with the request to challenge its user where it asks for one."""
-    return [Row(row.position, _decided(row.decision)) for row in shard.ledger_after(after, limit)]
+    return [Row(row.position, row.decision, _decided) for row in shard.ledger_after(after, limit)]
 
 
 SOURCES: Final[Sequence[RowSource]] = (decision_rows,)

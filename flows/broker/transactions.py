@@ -50,6 +50,7 @@ class TransactionalOutlet:
             max_block_ms=TRANSACTION_TIMEOUT_MS,
             batch_size=BATCH_BYTES,
             linger_ms=5,
+            retry_backoff_ms=20,
             metrics_enabled=False,
         )
         try:

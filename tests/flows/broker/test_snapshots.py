@@ -1,0 +1,183 @@
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from flows.broker.snapshots import Snapshot, SnapshotError, SnapshotFolder
+from flows.sqlite_shard import SqliteShard
+from tests.flows.broker.outboxes_made import ShardFile
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Iterator[ShardFile]:
+    with closing(ShardFile(tmp_path / "data" / "shard-0003.db")) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> SnapshotFolder:
+    return SnapshotFolder(tmp_path / "snapshots")
+
+
+def names(folder: SnapshotFolder) -> list[str]:
+    return sorted(path.name for path in folder.path.iterdir())
+
+
+def ledger(path: Path) -> list[tuple[int, bytes]]:
+    with closing(SqliteShard.open_reader(path)) as shard:
+        return [(row.position, row.decision) for row in shard.ledger_after(0, 1_000_000)]
+
+
+def damage(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        file.write(os.urandom(path.stat().st_size // 4))
+
+
+def test_a_restored_shard_holds_what_was_saved_and_can_be_written(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    shard.pay(50)
+    saved = folder.save(3, shard.path)
+    assert saved == Snapshot(3, 51, 102, folder.path / "shard-0003.102.db")
+    shard.pay(5)
+
+    to = tmp_path / "other" / "shard-0003.db"
+    assert folder.restore(3, to) == Snapshot(3, 51, 102, to)
+
+    assert ledger(to) == shard.decisions()[:50]
+    with closing(ShardFile(to)) as restored:
+        restored.pay(60)
+        assert restored.decisions()[:55] == shard.decisions()
+
+
+def test_the_newest_copy_counts_and_the_last_two_are_kept(shard: ShardFile, folder: SnapshotFolder) -> None:
+    saved = []
+    for _ in range(4):
+        shard.pay(1)
+        saved.append(folder.save(3, shard.path))
+
+    assert folder.newest(3) == saved[-1]
+    assert names(folder) == ["shard-0003.10.db", "shard-0003.8.db"]
+
+
+def test_shards_don_t_mix(shard: ShardFile, folder: SnapshotFolder, tmp_path: Path) -> None:
+    folder.save(3, shard.path)
+    folder.save(12, shard.path)
+
+    assert folder.newest(1) is None
+    assert folder.restore(1, tmp_path / "none.db") is None
+    assert not (tmp_path / "none.db").exists()
+    assert folder.newest(12) == Snapshot(12, 1, 2, folder.path / "shard-0012.2.db")
+
+
+def test_a_process_that_lags_removes_nothing_newer(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    with closing(ShardFile(tmp_path / "lagging.db")) as lagging:
+        shard.pay(10)
+        folder.save(3, shard.path)
+        shard.pay(10)
+        newest = folder.save(3, shard.path)
+        for _ in range(3):
+            lagging.pay(1)
+            folder.save(3, lagging.path)
+
+    assert folder.newest(3) == newest
+    assert names(folder) == ["shard-0003.22.db", "shard-0003.42.db", "shard-0003.6.db", "shard-0003.8.db"]
+
+
+@pytest.mark.parametrize("harm", ["damaged", "empty", "of another program", "under another name"])
+def test_a_copy_that_can_t_be_used_is_skipped_for_the_one_before(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path, harm: str
+) -> None:
+    shard.pay(200)
+    sound = folder.save(3, shard.path)
+    shard.pay(200)
+    newest = folder.save(3, shard.path)
+    if harm == "damaged":
+        damage(newest.path)
+    elif harm == "empty":
+        newest.path.write_bytes(b"")
+    elif harm == "of another program":
+        newest.path.unlink()
+        with closing(sqlite3.connect(newest.path)) as file:
+            file.execute("CREATE TABLE log (position INTEGER)")
+    else:
+        shutil.copyfile(sound.path, newest.path)
+
+    restored = folder.restore(3, tmp_path / "restored.db")
+
+    assert restored is not None
+    assert (restored.position, restored.offset) == (sound.position, sound.offset)
+    assert ledger(tmp_path / "restored.db") == shard.decisions()[:200]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_stood_in_the_place_of_a_restored_file_leaves_nothing(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    shard.pay(5)
+    folder.save(3, shard.path)
+    to = tmp_path / "shard-0003.db"
+    with closing(ShardFile(to)) as other:
+        other.pay(300)
+        left = to.with_name("left-wal")
+        shutil.copyfile(to.with_name(to.name + "-wal"), left)
+    left.replace(to.with_name(to.name + "-wal"))
+
+    folder.restore(3, to)
+
+    assert ledger(to) == shard.decisions()
+
+
+def test_copies_of_a_busy_file_are_each_in_one_piece(shard: ShardFile, folder: SnapshotFolder) -> None:
+    ended = threading.Event()
+    saved: list[Snapshot] = []
+
+    def save_on_and_on() -> None:
+        while not ended.is_set() or len(saved) < 3:
+            saved.append(folder.save(3, shard.path))
+
+    saving = [threading.Thread(target=save_on_and_on) for _ in range(2)]
+    for thread in saving:
+        thread.start()
+    while len(saved) < 6:
+        shard.pay(7)
+    ended.set()
+    for thread in saving:
+        thread.join()
+
+    newest = folder.newest(3)
+    assert newest is not None
+    assert newest.offset == 2 * newest.position
+    assert (newest.position - 1) % 7 == 0
+    with closing(SqliteShard.open_reader(newest.path)) as copy:
+        applied = copy.position
+    assert applied in (newest.position - 7, newest.position)
+    assert ledger(newest.path) == shard.decisions()[: applied - 1]
+    assert all(name.endswith(".db") for name in names(folder))
+
+
+def test_a_copy_that_a_dead_process_began_is_removed(shard: ShardFile, folder: SnapshotFolder) -> None:
+    folder.path.mkdir()
+    begun = folder.path / ".shard-0003.0123.partial"
+    just_now = folder.path / ".shard-0003.4567.partial"
+    for path in (begun, just_now):
+        path.write_bytes(b"half")
+    os.utime(begun, (0, 0))
+
+    folder.save(3, shard.path)
+
+    assert names(folder) == [just_now.name, "shard-0003.2.db"]
+
+
+def test_a_file_that_is_not_there_is_named(folder: SnapshotFolder, tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match=r"shard-0003\.db: no copy could be made"):
+        folder.save(3, tmp_path / "shard-0003.db")
+    assert names(folder) == []
