@@ -41,7 +41,7 @@ _MAX_MESSAGE_BYTES: Final = 1_048_588
 class Growth(Enum):
     """Whether a topic may get more partitions, which send a key to another one."""
 
-    NEVER = "another count sends users to other shards: make a new log under another prefix and copy it"
+    NEVER = "set kafka.shards to what is there: another count would send users to other shards"
     WHILE_EMPTY = "more partitions would break the order of each user's records: empty the topic first"
     ALWAYS = ""
 
