@@ -22,13 +22,21 @@ from typing_extensions import override
 
 from flows.log import LogRecord
 from flows.outputs import Output
-from flows.task import ShardTask
 
 FLOW_ID: Final = "tapwatch-shard"
 ONLY_SHARD: Final = "shard"
 """The name of a shard that is alone."""
 
-Work = tuple[str, tuple[ShardTask, LogRecord]]
+
+class Applies(Protocol):
+    """A shard task, or what stands before one."""
+
+    def apply(self, record: LogRecord) -> list[Output]:
+        """See :meth:`flows.task.ShardTask.apply`."""
+        ...
+
+
+Work = tuple[str, tuple[Applies, LogRecord]]
 """The name of a shard; its task, and the record to apply next."""
 
 
@@ -59,7 +67,7 @@ def build(feed: Feed, effects: Effects, guard: _Guard) -> Dataflow:
     """The dataflow of a process's shards; run it with exactly one worker."""
     flow = Dataflow(FLOW_ID)
     work = op.input("log", flow, _FeedSource(feed, guard))
-    # (shard, (ShardTask, LogRecord))
+    # (shard, (task, LogRecord))
     outputs = op.stateful_batch("task", work, lambda _resume: _TaskLogic(guard))
     # (shard, Output)
     op.output("effects", outputs, _EffectsSink(effects, guard))
@@ -86,12 +94,12 @@ def run_plain(feed: Feed, effects: Effects) -> None:
             effects.take(outputs)
 
 
-class _TaskLogic(StatefulBatchLogic[tuple[ShardTask, LogRecord], Output, None]):
+class _TaskLogic(StatefulBatchLogic[tuple[Applies, LogRecord], Output, None]):
     def __init__(self, guard: _Guard) -> None:
         self._guard = guard
 
     @override
-    def on_batch(self, values: list[tuple[ShardTask, LogRecord]]) -> tuple[list[Output], bool]:
+    def on_batch(self, values: list[tuple[Applies, LogRecord]]) -> tuple[list[Output], bool]:
         outputs: list[Output] = []
         if self._guard.error is None:
             try:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from contextlib import suppress
 from typing import Final
 
 from flows.frames import Line, Worked, record_frame
@@ -84,10 +85,12 @@ class Dispatch:
             self.payments -= sum(isinstance(e, Submission) for e in lost)
             return lost
 
-    def settle(self, ticket: int) -> Entry:
-        """The entry that the shard process has dealt with."""
+    def settle(self, ticket: int) -> Entry | None:
+        """The entry that has been dealt with; None when it was before, by a former owner of its shard."""
         with self._lock:
-            entry = self._sent.pop(ticket)
+            entry = self._sent.pop(ticket, None)
+            if entry is None:
+                return None
             self._sent_cost -= _cost(entry)
             self._sent_events -= isinstance(entry, Publication)
             if isinstance(entry, Submission):
@@ -102,6 +105,12 @@ class Dispatch:
                 self.pacing.worked(worked.payments, worked.seconds)
             self._window = 2 * self.pacing.fitting(self._max_batch_s, self._max_batch)
             self._pump()
+
+    def say(self, frames: bytes) -> None:
+        """Send what is no entry, now; nothing happens where there is nobody to hear it."""
+        with self._lock, suppress(OSError):
+            if self._line is not None:
+                self._line.send(frames)
 
     def finish(self) -> None:
         """Nothing more will be put: end the line once everything is settled."""

@@ -28,17 +28,20 @@ from alerting.policy import policy_version
 from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import ModelParams, model_version
-from flows import keys
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
+from flows.book import Book, LocalBook
+from flows.broker.asked_book import AskedBook
+from flows.broker.params import KafkaParams
 from flows.codec import decode_decision
 from flows.fault_injection import Faults
 from flows.frames import Frame, Kind, Line, read_noted, read_worked
 from flows.intake import Intake, IntakeParams, Mode
 from flows.log import NewRecord, event_key
 from flows.metrics import Metrics
-from flows.on_record import effective_decision, explain, known_decision, payment_event_id
+from flows.on_record import payment_event_id
 from flows.pending import FallbackEntry, Publication, Submission
 from flows.policy_file import parse_policy
+from flows.questioning import Questioning
 from flows.shard_process import ShardStart
 from flows.shard_spawn import ShardSpawner
 from flows.sqlite_shard import ShardFileError, SqliteShard, wal_bytes
@@ -64,7 +67,7 @@ class EngineParams:
         The policy to activate when another one, or none, is in force.
     cached_objects
         State objects kept in memory.
-    log_format, faults
+    log_format, faults, kafka
         See :class:`flows.shard_process.ShardStart`.
     """
 
@@ -75,10 +78,11 @@ class EngineParams:
     cached_objects: int = 200_000
     log_format: str = "console"
     faults: Faults | None = None
+    kafka: KafkaParams | None = None
 
 
 class Engine:
-    """Implements :class:`alerting.engine.RiskEngine` on the embedded shard.
+    """Implements :class:`alerting.engine.RiskEngine` on the embedded shard, or on shards that Kafka holds.
 
     Parameters
     ----------
@@ -99,13 +103,14 @@ class Engine:
         self._params = params
         self._now = now
         self._journal = AnswerJournal(journal_path(params.path))
-        self._readers = threading.local()
         self._decider = _decider(params.policy_text, params.models)
         self._intake = Intake(
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
         self._position = 0
         self._stopping = threading.Event()
+        self._questioning = Questioning(self._intake.dispatch)
+        self._book = self._open_book()
         self._supervisor = Supervisor(
             spawn or ShardSpawner(),
             self._shard_start,
@@ -115,6 +120,12 @@ class Engine:
         )
         self.metrics = Metrics()
         self._export_gauges()
+
+    def _open_book(self) -> Book:
+        params = self._params
+        if params.kafka is None:
+            return LocalBook(params.path, self._stopping.wait)
+        return AskedBook(params.path.parent, params.kafka.shards, self._questioning.ask)
 
     # Life.
 
@@ -147,9 +158,9 @@ class Engine:
         self._log_answers()
 
     def _log_answers(self) -> None:
-        """Log the fallback answers that no shard process was there to take."""
+        """Log the fallback answers that no shard process was there to take; on Kafka the next start does."""
         try:
-            if self._journal.read():
+            if self._journal.read() and self._params.kafka is None:
                 with closing(SqliteShard(self._params.path, patience_s=START_PATIENCE_S)) as shard:
                     log_answers(self._journal, shard)
         except (sqlite3.Error, ShardFileError) as error:
@@ -192,10 +203,8 @@ class Engine:
         publication.on_settled(adopt)
         return publication.wait(PUBLISH_TIMEOUT_S)
 
-    def _adopt_logged_policy(self) -> None:
+    def _adopt_policy(self, text: str) -> None:
         """Take over the policy in force by the log: who logged it may have died before it said so."""
-        stored = self._reader().load(keys.POLICY)
-        text = "" if stored is None else stored[1:].decode()
         if text and policy_version(text) != self.policy_version:
             self._decider = _decider(text, self._params.models)
 
@@ -211,6 +220,7 @@ class Engine:
             params.intake.max_batch_s,
             params.log_format,
             replace(faults, die_at=0) if faults is not None and again else faults,
+            params.kafka,
         )
 
     # The port.
@@ -230,7 +240,7 @@ class Engine:
     def find_decision(self, tenant: str, transaction_id: str) -> Decision:
         """See :meth:`alerting.engine.RiskEngine.find_decision`."""
         key = event_key(payment_event_id(tenant, transaction_id))
-        decision = self._intake.remembered(key) or effective_decision(self._reader(), tenant, transaction_id)
+        decision = self._intake.remembered(key) or self._book.find(tenant, transaction_id)
         if decision is None:
             raise UnknownTransactionError(transaction_id)
         return decision
@@ -241,13 +251,7 @@ class Engine:
 
     def explain(self, tenant: str, transaction_id: str) -> Explanation:
         """See :meth:`alerting.engine.RiskEngine.explain`."""
-        reader = self._reader()
-        # What was answered or acknowledged by now is stored with the next flush: a matter of milliseconds.
-        wanted, patience = self._position, 100
-        while patience and reader.position < wanted:
-            patience -= 1
-            self._stopping.wait(0.01)
-        return explain(reader, tenant, transaction_id)
+        return self._book.explain(tenant, transaction_id, self._position)
 
     def hear_on(self, loop: Loop) -> None:
         """See :meth:`alerting.engine.RiskEngine.hear_on`."""
@@ -307,7 +311,13 @@ class Engine:
             intake.dispatch.worked(worked)
         elif came.kind == Kind.RUNNING:
             intake.mode = Mode.RUNNING
-            self._adopt_logged_policy()
+            self._adopt_policy(self._book.policy_text())
+        elif came.kind == Kind.POLICY:
+            self._adopt_policy(came.body.decode())
+        elif came.kind == Kind.TOLD:
+            self._questioning.told(came)
+        elif came.kind == Kind.LOST:
+            self._give_up(came)
 
     def _settle(self, came: Frame) -> None:
         entry, noted = self._intake.dispatch.settle(came.ticket), read_noted(came.body)
@@ -318,8 +328,17 @@ class Engine:
             self._intake.recorded(entry)
             if entry.submission.decision is not None:
                 self.metrics.decided(entry.submission.decision)
-        elif noted.conflict:
+        elif entry is not None and noted.conflict:
             self._intake.refuse(entry)
+
+    def _give_up(self, came: Frame) -> None:
+        """A record did not reach its log, as far as is known."""
+        entry = self._intake.dispatch.settle(came.ticket)
+        if isinstance(entry, Publication):
+            entry.settle(None)
+        elif isinstance(entry, Submission):
+            entry.cause = FallbackCause.FAULT
+            entry.wake()
 
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge
@@ -336,7 +355,7 @@ class Engine:
 
     def _find_known(self, record: NewRecord, payment: Payment) -> Decision | None:
         try:
-            return known_decision(self._reader(), record, payment)
+            return self._book.known(record, payment)
         except sqlite3.Error as error:
             # A file that can't be read is one more reason for the fallback to speak.
             _log.error("record_not_read", event_id=payment.event_id, reason=str(error))
@@ -344,12 +363,6 @@ class Engine:
 
     def _arrival_us(self) -> int:
         return time.time_ns() // 1_000
-
-    def _reader(self) -> SqliteShard:
-        reader: SqliteShard | None = getattr(self._readers, "shard", None)
-        if reader is None:
-            reader = self._readers.shard = SqliteShard.open_reader(self._params.path)
-        return reader
 
 
 def _decider(policy_text: str, models: ModelParams) -> Decider:

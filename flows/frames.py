@@ -32,6 +32,10 @@ class Kind(IntEnum):
     DECIDED = 8  # from the shard: the decision's canonical bytes
     NOTED = 9  # from the shard: position, duplicate, conflict
     WORKED = 10  # from the shard: position, payments, seconds, faults of the last batch
+    LOST = 11  # from the shard: nothing; the record did not reach the log, as far as is known
+    POLICY = 12  # from the shard: the text of the policy that is in force
+    ASK = 13  # to the shard: a question about a payment that may belong to another process's shard
+    TOLD = 14  # from the shard: the answer to a question, nothing where nobody knows one
 
 
 class Frame(NamedTuple):
@@ -76,13 +80,18 @@ def read_record(body: bytes) -> tuple[int, bytes, bytes, bytes]:
     return *_RECORD.unpack_from(body), body[_RECORD.size :]
 
 
+def noted_body(noted: Noted) -> bytes:
+    """The body of the frame that says where a record stands."""
+    return _NOTED.pack(*noted)
+
+
 def noted_frame(ticket: int, noted: Noted) -> bytes:
     """The frame that says where a record stands."""
-    return frame(Kind.NOTED, ticket, _NOTED.pack(*noted))
+    return frame(Kind.NOTED, ticket, noted_body(noted))
 
 
 def read_noted(body: bytes) -> Noted:
-    """What :func:`noted_frame` wrote."""
+    """What :func:`noted_body` wrote."""
     return Noted(*_NOTED.unpack(body))
 
 

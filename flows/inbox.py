@@ -1,5 +1,6 @@
 """The shard process's end of the line: requests come in, answers go out."""
 
+import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Inbox:
         self._line = line
         self._waiting: deque[Request[int]] = deque()
         self._answers: list[bytes] = []
+        self._writing = threading.Lock()
 
     @property
     def closed(self) -> bool:
@@ -66,15 +68,18 @@ class Inbox:
 
     def say(self, kind: Kind, text: str = "") -> None:
         """Tell something that is no answer, at once."""
-        with suppress(OSError):
-            self._line.send(frame(kind, body=text.encode()))
+        self.pass_on(frame(kind, body=text.encode()))
 
     def send(self, worked: Worked) -> None:
         """Let the gathered answers leave, with the figures of the batch that made them."""
         self._answers.append(worked_frame(worked))
         frames, self._answers = b"".join(self._answers), []
+        self.pass_on(frames)
+
+    def pass_on(self, frames: bytes) -> None:
+        """Send whole frames now, from any thread."""
         # When the serving process is gone nobody waits for answers; what it sent is logged all the same.
-        with suppress(OSError):
+        with self._writing, suppress(OSError):
             self._line.send(frames)
 
 

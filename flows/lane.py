@@ -11,7 +11,7 @@ from flows.frames import Kind, Noted
 from flows.inbox import Request
 from flows.log import Appended, LogRecord
 from flows.on_record import effective_decision
-from flows.outputs import Decided
+from flows.outputs import Decided, Output
 from flows.sqlite_shard import SqliteShard
 from flows.store import Slice
 from flows.task import ShardTask
@@ -67,8 +67,18 @@ class Lane(Generic[A]):
         self._committed_at = time.monotonic()
         self._catch_up_to = shard.end
         self._awaited: dict[int, list[A]] = {}
+        self._closed = False
         self.read = task.position
         """The position of the last record that was handed to the task."""
+
+    def apply(self, record: LogRecord) -> list[Output]:
+        """What follows from the next record; nothing once the lane is closed."""
+        return [] if self._closed else self.task.apply(record)
+
+    def close(self) -> None:
+        """Let go of the shard: what was handed out and not applied, its next owner applies."""
+        self._closed = True
+        self.shard.close()
 
     @property
     def is_behind(self) -> bool:

@@ -84,6 +84,7 @@ class Serving:
             cached_objects=settings.engine.cached_objects,
             log_format=settings.log_format,
             faults=faults,
+            kafka=settings.kafka if settings.kafka.bootstrap else None,
         )
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -94,6 +95,8 @@ class Serving:
             raise self._unusable_folder(str(error)) from None
 
     def _unusable_folder(self, problem: str) -> ServingError:
+        if self._settings.kafka.bootstrap:
+            return ServingError([problem])
         folder = shown(self._settings.data_dir)
         return ServingError(
             [f"data_dir: {folder}: {problem}; allowed: a folder that this process alone can write"]

@@ -9,7 +9,6 @@ import copyreg
 import pickle
 import socket
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,8 @@ from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
 from flows import keys
 from flows.answer_journal import log_left_answers
+from flows.broker.params import KafkaParams
+from flows.checkpointer import Checkpointer
 from flows.dataflow import run_flow
 from flows.fault_injection import BeforeBatch, Faults
 from flows.frames import Frame, Kind, Line
@@ -39,9 +40,6 @@ from flows.task import ShardTask
 
 PATIENCE_S: Final = 3.0
 """How long a shard process that is ending may still hold the file."""
-CHECKPOINT_EVERY_S: Final = 0.5
-CHECKPOINT_AFTER: Final = 1_000
-"""Log records; a thousand transactions of one record fill about half of the reserved write-ahead log."""
 
 _log = structlog.get_logger(__name__)
 
@@ -71,6 +69,9 @@ class ShardStart:
         See :class:`flows.live_feed.LiveFeed`.
     faults
         For drills; see :mod:`flows.fault_injection`.
+    kafka
+        Where the shard logs are, if they are partitions: then the process owns as many shards as the group
+        gives it, each with a file beside ``path``.
     """
 
     path: Path
@@ -82,6 +83,7 @@ class ShardStart:
     max_batch_s: float
     log_format: str = "console"
     faults: Faults | None = None
+    kafka: KafkaParams | None = None
 
 
 def run_shard(line: Line, start: ShardStart, before_batch: BeforeBatch | None = None) -> None:
@@ -126,31 +128,13 @@ def _activate(shard: SqliteShard, text: str, since: datetime) -> None:
 
 @contextmanager
 def _checkpoints(shard: SqliteShard) -> Iterator[None]:
-    """Keep the write-ahead log short without ever doing it inside a commit."""
-    ended = threading.Event()
-    reader = shard.reader()
-
-    def checkpoint() -> None:
-        moved = shard.end
-        while not ended.wait(CHECKPOINT_EVERY_S):
-            if shard.end - moved <= CHECKPOINT_AFTER:
-                continue
-            moved = shard.end
-            try:
-                reader.checkpoint()
-            except sqlite3.Error as error:  # a full disk: what is not moved now is moved later
-                _log.error("checkpoint_failed", reason=str(error))
-            else:
-                shard.finish_checkpoint()
-
-    thread = threading.Thread(target=checkpoint, name="checkpointer")
-    thread.start()
+    checkpointer = Checkpointer()
+    checkpointer.watch(shard)
+    checkpointer.start()
     try:
         yield
     finally:
-        ended.set()
-        thread.join()
-        reader.close()
+        checkpointer.stop()
 
 
 def serve_connection(connection: socket.socket) -> int:
@@ -165,9 +149,16 @@ def serve_connection(connection: socket.socket) -> int:
     configure_logging(start.log_format)
     calm_garbage_collector()
     try:
-        run_shard(line, start, None if start.faults is None else start.faults.hook())
+        run = run_shard if start.kafka is None else _run_partitions
+        run(line, start, None if start.faults is None else start.faults.hook())
     except BaseException as error:  # noqa: BLE001  (the edge of the process; Bytewax panics too)
         cause = error.__cause__ or error.__context__ or error
         _log.error("flow_died", error=repr(error), cause=repr(cause))
         return 3
     return 0
+
+
+def _run_partitions(line: Line, start: ShardStart, before_batch: BeforeBatch | None) -> None:
+    from flows.broker.run_partitions import run_partitions  # the Kafka client, which embedded shards need not
+
+    run_partitions(line, start, before_batch)

@@ -37,6 +37,9 @@ class KafkaParams:
         ``group.min.session.timeout.ms`` must allow it.
     compression
         How records are packed on their way and on the broker's disk.
+    snapshots
+        A folder that all processes share, for copies of shard files: who takes a shard over begins with the
+        newest. Without one it goes on from a file of its own, or reads the shard's log from the start.
     security
         Whether the connection is encrypted (SSL) and whether this client shows a name and password (SASL).
     sasl_mechanism, sasl_username, sasl_password
@@ -59,6 +62,7 @@ class KafkaParams:
     replication: int = 1
     session_timeout_s: float = 6.0
     compression: Compression = "zstd"
+    snapshots: Path | None = None
     security: Security = "PLAINTEXT"
     sasl_mechanism: Mechanism = "SCRAM-SHA-512"
     sasl_username: str | None = None

@@ -334,8 +334,8 @@ def test_other_model_settings_are_another_model_version(tmp_path: Path) -> None:
 def test_a_checkpoint_that_fails_is_told_and_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("flows.shard_process.CHECKPOINT_EVERY_S", 0.001)
-    monkeypatch.setattr("flows.shard_process.CHECKPOINT_AFTER", 0)
+    monkeypatch.setattr("flows.checkpointer.EVERY_S", 0.001)
+    monkeypatch.setattr("flows.checkpointer.AFTER", 0)
     moved, failures = threading.Event(), iter([True])
     checkpoint = SqliteShard.checkpoint
 

@@ -1,0 +1,120 @@
+"""Membership in the group that shares out the shards: who owns which, and what their partitions hold."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, NamedTuple
+
+import structlog
+from kafka import ConsumerGroupMetadata, ConsumerRebalanceListener, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+
+from flows.broker.connection import make_consumer, topic
+from flows.broker.params import KafkaParams
+from flows.broker.wire import Headers
+
+_FETCH_BYTES: Final = 1 << 18
+"""What is fetched of one partition at once: a shard that catches up must not hold up the others for long."""
+_MAX_POLL_S: Final = 300
+
+_log = structlog.get_logger(__name__)
+
+
+class Fetched(NamedTuple):
+    """A message of a partition."""
+
+    offset: int
+    value: bytes | None
+    headers: Headers
+
+
+class Listener(ConsumerRebalanceListener):
+    """Hands changes of ownership on, as numbers of shards; called while :meth:`ShardGroup.poll` waits."""
+
+    def __init__(
+        self,
+        given: Callable[[Sequence[int]], None],
+        taken: Callable[[Sequence[int]], None],
+        lost: Callable[[Sequence[int]], None],
+    ) -> None:
+        self._given, self._taken, self._lost = given, taken, lost
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """These shards are ours from now on."""
+        self._given(_numbers(assigned))
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """These shards go to another process as soon as this returns."""
+        self._taken(_numbers(revoked))
+
+    def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        """These shards have another owner already."""
+        self._lost(_numbers(lost))
+
+
+class ShardGroup:
+    """One member of the group ``<prefix>-shards``. A shard's messages come once it was told where to start.
+
+    Not safe for threads, apart from :meth:`metadata`.
+    """
+
+    def __init__(self, params: KafkaParams, member: str) -> None:
+        self._topic = topic(params, "shard-log")
+        self._consumer = make_consumer(
+            params,
+            group_id=f"{params.prefix}-shards",
+            client_id=member,
+            partition_assignment_strategy=[CooperativeStickyAssignor],
+            isolation_level="read_uncommitted",
+            max_partition_fetch_bytes=_FETCH_BYTES,
+            max_poll_interval_ms=_MAX_POLL_S * 1_000,
+        )
+
+    def join(self, listener: Listener) -> None:
+        """Become a member with the first poll."""
+        self._consumer.subscribe([self._topic], listener=listener)
+
+    def hold(self, shards: Sequence[int]) -> None:
+        """Fetch nothing of these shards for now."""
+        self._consumer.pause(*map(self._partition, shards))
+
+    def begin(self, shard: int, offset: int) -> bool:
+        """Fetch a shard's messages from an offset on; False when it is not ours any more."""
+        partition = self._partition(shard)
+        if partition not in self._consumer.assignment():
+            return False
+        self._consumer.seek(partition, offset)
+        self._consumer.resume(partition)
+        return True
+
+    def ends(self, shards: Sequence[int]) -> dict[int, int]:
+        """Behind which offset each shard's partition ends now."""
+        found = self._consumer.end_offsets(list(map(self._partition, shards)))
+        return {partition.partition: offset for partition, offset in found.items()}
+
+    def poll(self, timeout_s: float, most: int) -> dict[int, list[Fetched]]:
+        """The next messages by shard, ``most`` at most in all; a broker that is away is waited for."""
+        try:
+            polled = self._consumer.poll(timeout_ms=round(timeout_s * 1_000), max_records=most)
+        except KafkaError as error:
+            _log.warning("shard_log_not_read", error=repr(error))
+            return {}
+        return {
+            partition.partition: [Fetched(each.offset, each.value, each.headers) for each in messages]
+            for partition, messages in polled.items()
+        }
+
+    def metadata(self) -> ConsumerGroupMetadata:
+        """This member and its generation, for a transaction that only an owner may commit."""
+        found: ConsumerGroupMetadata = self._consumer.group_metadata()  # type: ignore[no-untyped-call]
+        return found
+
+    def close(self) -> None:
+        """Leave: others get the shards at once."""
+        self._consumer.close()
+
+    def _partition(self, shard: int) -> TopicPartition:
+        return TopicPartition(self._topic, shard)
+
+
+def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:
+    return sorted(partition.partition for partition in partitions)

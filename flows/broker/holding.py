@@ -1,0 +1,190 @@
+"""The shards that this process owns: files fetched, lanes opened, handed over and dropped."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from detectors.scoring import ModelParams
+from flows.broker.exchange import Exchange
+from flows.broker.files import shard_file
+from flows.broker.publisher import Publisher
+from flows.broker.wire import Origin
+from flows.checkpointer import Checkpointer
+from flows.lane import Lane
+from flows.sqlite_shard import SqliteShard
+from flows.task import ShardTask
+
+if TYPE_CHECKING:
+    from flows.broker.snapshots import SnapshotFolder
+
+HANDED_OVER_BYTES: Final = 512 << 20
+"""A larger shard file is not copied while its next owner waits; it starts from the last copy."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Held:
+    """A shard that this process owns."""
+
+    shard: int
+    lane: Lane[Origin | None]
+    next_offset: int
+    live_at: int
+    """Behind which offset the partition ended when the shard was taken over."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the shard has caught up with what was there when it was taken over."""
+        return not self.lane.is_behind and self.next_offset >= self.live_at
+
+
+class PartitionError(Exception):
+    """A shard's file and its partition don't belong together."""
+
+
+class Holding:
+    """Opens and closes the lanes of this process. For the flow's thread, or while that one waits.
+
+    Parameters
+    ----------
+    folder
+        Where shard files are.
+    snapshots
+        Where copies of them are shared, if anywhere; without, a shard that was never here starts from the
+        beginning of its partition.
+    exchange, publisher, checkpointer
+        Told of each shard that comes and goes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        snapshots: "SnapshotFolder | None",
+        models: ModelParams,
+        cached_objects: int,
+        exchange: Exchange,
+        publisher: Publisher,
+        checkpointer: Checkpointer,
+    ) -> None:
+        self._folder = folder
+        self._snapshots = snapshots
+        self._models = models
+        self._cached_objects = cached_objects
+        self._exchange = exchange
+        self._publisher = publisher
+        self._checkpointer = checkpointer
+        self._fetching: dict[int, Future[None]] = {}
+        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="restore")
+        self.held: dict[int, Held] = {}
+
+    def fetch(self, shard: int) -> None:
+        """Begin to get hold of a shard's file: ours, or a newer copy."""
+        self._fetching[shard] = self._fetcher.submit(self._restore, shard)
+
+    @property
+    def fetching(self) -> bool:
+        """Whether files are on their way."""
+        return bool(self._fetching)
+
+    def fetched(self) -> list[int]:
+        """The shards whose files have come since the last call."""
+        done = [shard for shard, future in self._fetching.items() if future.done()]
+        for shard in done:
+            self._fetching.pop(shard).result()
+        return done
+
+    def open(self, shard: int, live_at: int, begin: Callable[[int, int], bool]) -> None:
+        """Start a lane on a shard's file; ``begin`` has the partition read from an offset on.
+
+        Raises
+        ------
+        PartitionError
+            When the file knows more than the partition holds.
+        """
+        file = shard_file(self._folder, shard)
+        opened = SqliteShard(file, follows=True)
+        next_offset = opened.offset_at(opened.end)
+        if next_offset > live_at:
+            opened.close()
+            raise PartitionError(
+                f"{file}: follows its partition up to offset {next_offset}, which ends at {live_at}: the file"
+                " belongs to another topic; remove it, or set kafka.prefix right"
+            )
+        if not begin(shard, next_offset):  # taken from us meanwhile
+            opened.close()
+            return
+        task = ShardTask(opened, opened.find, self._models, self._cached_objects)
+        lane = Lane[Origin | None](str(shard), opened, task, self._exchange)
+        self.held[shard] = Held(shard, lane, next_offset, live_at)
+        self._checkpointer.watch(opened)
+        self._exchange.own(shard, file)
+        self._publisher.own(shard, file)
+        _log.info("shard_owned", shard=shard, position=opened.end, behind=live_at - next_offset)
+
+    def hand_over(self, shard: int) -> None:
+        """Store a shard's finished work and let it go; its next owner finds a copy of now."""
+        held = self._remove(shard)
+        if held is None:
+            return
+        opened = held.lane.shard
+        held.lane.commit()
+        if self._snapshots is not None and os.path.getsize(opened.path) <= HANDED_OVER_BYTES:
+            try:
+                self._snapshots.save(shard, opened.path)
+            except OSError as error:
+                _log.error("snapshot_not_saved", shard=shard, reason=str(error))
+        held.lane.close()
+        _log.info("shard_handed_over", shard=shard)
+
+    def drop(self, shard: int) -> None:
+        """Let go of a shard that has another owner already; what is not stored, that one makes too."""
+        held = self._remove(shard)
+        if held is not None:
+            held.lane.close()
+            _log.warning("shard_lost", shard=shard)
+
+    def drop_all(self) -> None:
+        """Let go of everything as it was last stored."""
+        for shard in list(self.held):
+            self.drop(shard)
+
+    def publish_again(self) -> None:
+        """Have the publisher go on with what we hold."""
+        for shard, held in self.held.items():
+            self._publisher.own(shard, held.lane.shard.path)
+
+    def close(self) -> None:
+        """Let go of all that is left."""
+        self._fetcher.shutdown()
+        for shard in list(self.held):
+            self.hand_over(shard)
+
+    def _remove(self, shard: int) -> Held | None:
+        future = self._fetching.pop(shard, None)
+        if future is not None:
+            future.cancel()
+        held = self.held.pop(shard, None)
+        if held is not None:
+            self._exchange.let_go(shard)
+            self._publisher.let_go(shard)
+            self._checkpointer.leave(held.lane.shard)
+        return held
+
+    def _restore(self, shard: int) -> None:
+        file = shard_file(self._folder, shard)
+        ours = -1
+        if file.exists():
+            reader = SqliteShard.open_reader(file)
+            try:
+                ours = reader.offset_at(reader.end)
+            finally:
+                reader.close()
+        newest = None if self._snapshots is None else self._snapshots.newest(shard)
+        if self._snapshots is not None and newest is not None and newest.offset > ours:
+            self._snapshots.restore(shard, file)

@@ -1,0 +1,140 @@
+"""The shard process on Kafka: one flow over the shards that the group gives it."""
+
+import os
+import sqlite3
+
+import structlog
+from kafka.errors import KafkaError
+
+from flows.answer_journal import journal_path
+from flows.broker.connection import BrokerError
+from flows.broker.exchange import Exchange
+from flows.broker.first_policy import ensure_first_policy
+from flows.broker.group import Listener, ShardGroup
+from flows.broker.holding import Holding
+from flows.broker.identity import process_id, run_id
+from flows.broker.left_answers import send_left_answers
+from flows.broker.params import KafkaParams
+from flows.broker.partition_feed import PartitionFeed
+from flows.broker.publisher import Publisher
+from flows.broker.sender import Sender
+from flows.broker.snapshotter import Snapshotter
+from flows.checkpointer import Checkpointer
+from flows.dataflow import run_flow
+from flows.fault_injection import BeforeBatch
+from flows.file_lock import FileLockedError, lock_file
+from flows.frames import Kind, Line
+from flows.inbox import Inbox
+from flows.shard_process import PATIENCE_S, ShardStart
+from flows.sqlite_shard import ShardFileError
+
+_log = structlog.get_logger(__name__)
+_UNUSABLE = (BrokerError, KafkaError, ShardFileError, OSError, sqlite3.Error)
+
+
+def run_partitions(line: Line, start: ShardStart, before_batch: BeforeBatch | None = None) -> None:
+    """Serve a line until it ends, with the shards that the group gives us; raises what kills the flow."""
+    params, folder = start.kafka, start.path.parent
+    assert params is not None  # whoever starts us so has brokers
+    inbox = Inbox(line)
+    try:
+        lock = lock_file(folder / "tapwatch.lock", PATIENCE_S)
+    except FileLockedError:
+        inbox.say(Kind.REFUSED, f"{folder}: another process uses this folder")
+        return
+    try:
+        _prepare(params, start)
+        process = _ShardProcess(line, inbox, params, start, before_batch)
+    except _UNUSABLE as error:
+        inbox.say(Kind.REFUSED, str(error))
+        os.close(lock)
+        return
+    inbox.say(Kind.OPENED)
+    process.run()
+    os.close(lock)
+
+
+def _prepare(params: KafkaParams, start: ShardStart) -> None:
+    """Log what belongs into the logs before anything new."""
+    if start.policy_text is not None:
+        shards = ensure_first_policy(params, start.policy_text)
+        if shards:
+            _log.info("first_policy", shards=shards)
+        answers = send_left_answers(params, journal_path(start.path))
+        if answers:
+            _log.info("left_answers_sent", answers=answers)
+
+
+class _ShardProcess:
+    """The parts of the process put together; threads that wait for others are daemons, and end with it."""
+
+    def __init__(
+        self,
+        line: Line,
+        inbox: Inbox,
+        params: KafkaParams,
+        start: ShardStart,
+        before_batch: BeforeBatch | None,
+    ) -> None:
+        folder, run = start.path.parent, run_id()
+        name = process_id(folder)
+        snapshots = None
+        if params.snapshots is not None:
+            from flows.broker.snapshots import SnapshotFolder
+
+            snapshots = SnapshotFolder(params.snapshots)
+        self._group = ShardGroup(params, f"{params.prefix}-{name[:8]}")
+        self._exchange = Exchange(params, run, inbox)
+        self._publisher = Publisher(params, name, self._group.metadata, self._fenced)
+        self._checkpointer = Checkpointer()
+        self._holding = Holding(
+            folder,
+            snapshots,
+            start.models,
+            start.cached_objects,
+            self._exchange,
+            self._publisher,
+            self._checkpointer,
+        )
+        self._snapshotter = None if snapshots is None else Snapshotter(snapshots, self._holding.held)
+        self._sender = Sender(params, line, inbox, run, self._exchange.ask)
+        self._feed = PartitionFeed(
+            self._group,
+            self._holding,
+            inbox,
+            self._sender.finished,
+            start.max_batch,
+            start.max_batch_s,
+            before_batch,
+        )
+
+    def run(self) -> None:
+        """Work until the line ends; then publish what was decided, hand the shards over, and leave."""
+        self._exchange.start()
+        self._checkpointer.start()
+        self._publisher.start()
+        if self._snapshotter is not None:
+            self._snapshotter.start()
+        self._sender.start()
+        feed = self._feed
+        self._group.join(Listener(feed.given, feed.taken, feed.lost))
+        try:
+            run_flow(feed, feed)
+        except BaseException:
+            self._holding.drop_all()  # what is not stored may be what broke us
+            feed.rest()
+            self._group.close()
+            raise
+        self._publisher.stop()
+        if self._snapshotter is not None:
+            self._snapshotter.stop()
+        feed.rest()
+        self._group.close()  # the shards are handed over while it leaves
+        self._holding.close()
+        self._sender.stop()
+        self._exchange.stop()
+        self._checkpointer.stop()
+
+    def _fenced(self, _reason: str) -> None:
+        """The publisher was refused: what is still ours, it must be told again."""
+        self._feed.publish_again.set()

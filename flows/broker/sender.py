@@ -1,0 +1,172 @@
+"""The way into the shard logs: requests that came over the line become messages, of any shard."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from flows.broker.connection import make_producer, topic
+from flows.broker.params import KafkaParams
+from flows.broker.wire import LogMessage, Origin, message_headers, message_key
+from flows.frames import Frame, Kind, Line, Noted, Worked, frame, noted_frame, worked_frame
+from flows.inbox import Inbox, Request, read_request
+from flows.sharding import shards_of
+
+DELIVERY_S: Final = 10.0
+"""How long a message is tried; whoever waits is told then that it did not reach the log."""
+_BLOCK_S: Final = 2.0
+_LOOK_UP_S: Final = 0.1
+
+_LOOK: Final = worked_frame(Worked(0, 0, 0.0, 0))
+"""Has the other end of the line see what it can send now."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Tally:
+    """The messages of one request that the brokers have not taken yet."""
+
+    __slots__ = ("failed", "left", "of")
+
+    def __init__(self, messages: int) -> None:
+        self.of = self.left = messages
+        self.failed = False
+
+
+class Sender:
+    """Reads the line, on a thread of its own, and writes to the shard logs.
+
+    What the fallback answered is sent until it is in the log. Anything else that the brokers don't take in
+    time is given back as lost; its sender may repeat it, since a log holds each event once.
+
+    Parameters
+    ----------
+    line
+        Where requests come from.
+    inbox
+        Where it is told what was lost.
+    process
+        What this process calls itself in the origin of its messages.
+    ask
+        Gets the questions among the requests.
+    """
+
+    def __init__(
+        self,
+        params: KafkaParams,
+        line: Line,
+        inbox: Inbox,
+        process: bytes,
+        ask: Callable[[Frame], None],
+    ) -> None:
+        self._params = params
+        self._topic = topic(params, "shard-log")
+        self._line = line
+        self._inbox = inbox
+        self._process = process
+        self._ask = ask
+        self._producer: KafkaProducer = prompt_producer(params)
+        self._again: deque[Request[int]] = deque()
+        self._under_way = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+        self._broken = False
+        self.finished = threading.Event()
+        """Set when the line has ended and all that came over it is in the logs, or lost."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait for the end, which follows that of the line."""
+        self._thread.join()
+        self._producer.close(timeout=_BLOCK_S)
+
+    def _run(self) -> None:
+        try:
+            while not self._line.closed or self._under_way or self._again:
+                for came in self._receive():
+                    if came.kind == Kind.ASK:
+                        self._ask(came)
+                    else:
+                        self._send(read_request(came))
+                while self._again and not self._broken:
+                    self._send(self._again.popleft())
+                if self._broken:
+                    self._replace_producer()
+        except BaseException as error:
+            _log.error("sender_died", error=repr(error))
+            raise
+        finally:
+            self.finished.set()
+
+    def _receive(self) -> list[Frame]:
+        if self._line.closed:
+            time.sleep(_LOOK_UP_S / 10)
+            return []
+        return self._line.receive(_LOOK_UP_S)
+
+    def _send(self, request: Request[int]) -> None:
+        """Write a request to its shard's log, whose owner answers it; or to all logs, which is the answer."""
+        shards = shards_of(request.record.event, self._params.shards)
+        origin = Origin(self._process, request.asker) if len(shards) == 1 else None
+        headers = message_headers(LogMessage(request.kind, request.record, origin))
+        key, tally = message_key(request.record.event), _Tally(len(shards))
+        with self._lock:
+            self._under_way += 1
+        for shard in shards:
+            try:
+                sent = self._producer.send(self._topic, request.record.payload, key, headers, shard)
+            except (KafkaError, AssertionError) as error:
+                self._failed(request, tally, error)
+            else:
+                sent.add_callback(partial(self._sent, request, tally))
+                sent.add_errback(partial(self._failed, request, tally))
+
+    def _sent(self, request: Request[int], tally: "_Tally", _metadata: object) -> None:
+        self._done(request, tally)
+
+    def _failed(self, request: Request[int], tally: "_Tally", error: BaseException) -> None:
+        """A message was not taken, as far as is known."""
+        tally.failed = True
+        if not (isinstance(error, KafkaError) and error.retriable):
+            self._broken = True
+        _log.warning("record_not_sent", event_id=request.record.event.event_id, reason=str(error))
+        self._done(request, tally)
+
+    def _done(self, request: Request[int], tally: "_Tally") -> None:
+        with self._lock:
+            tally.left -= 1
+            if tally.left:
+                return
+            self._under_way -= 1
+            if tally.failed and request.kind is Kind.FALLBACK:
+                self._again.append(request)
+                return
+        if tally.failed:
+            self._inbox.pass_on(frame(Kind.LOST, request.asker) + _LOOK)
+        elif tally.of > 1:
+            self._inbox.pass_on(noted_frame(request.asker, Noted(0, duplicate=False, conflict=False)) + _LOOK)
+
+    def _replace_producer(self) -> None:
+        """A producer that met an error it can't get over is worth nothing; another one can go on."""
+        self._broken = False
+        self._producer.close(timeout=0)
+        self._producer = prompt_producer(self._params)
+
+
+def prompt_producer(params: KafkaParams) -> KafkaProducer:
+    """A producer for what is worth nothing after some seconds."""
+    return make_producer(
+        params,
+        delivery_timeout_ms=round(DELIVERY_S * 1_000),
+        request_timeout_ms=round(DELIVERY_S * 500),
+        max_block_ms=round(_BLOCK_S * 1_000),
+    )

@@ -1,0 +1,63 @@
+"""Copies of our shards' files, made now and then: who takes a shard over goes on from there."""
+
+import sqlite3
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from flows.broker.holding import Held
+
+if TYPE_CHECKING:
+    from flows.broker.snapshots import SnapshotFolder
+
+EVERY_S: Final = 20.0
+AFTER: Final = 5_000
+"""Records of a shard's log: fewer are applied again faster than a copy is made."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Snapshotter:
+    """Saves the shards that went on for long enough, on a thread of its own.
+
+    Parameters
+    ----------
+    folder
+        Where copies go.
+    held
+        The shards that this process owns just now; may change at any time.
+    """
+
+    def __init__(self, folder: "SnapshotFolder", held: Mapping[int, Held]) -> None:
+        self._folder = folder
+        self._held = held
+        self._saved: dict[int, int] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a copy that is being made is finished."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            for held in list(self._held.values()):
+                if not self._ended.is_set():
+                    self._look_at(held)
+
+    def _look_at(self, held: Held) -> None:
+        end, file = held.lane.read, held.lane.shard.path
+        if end - self._saved.get(held.shard, 0) < AFTER:
+            return
+        try:
+            self._folder.save(held.shard, file)
+            self._saved[held.shard] = end
+        except (OSError, sqlite3.Error) as error:
+            _log.error("snapshot_not_saved", shard=held.shard, reason=str(error))
