@@ -59,11 +59,11 @@ class Publisher:
         Names this process among all, and should outlive a restart: the transaction that a killed process left
         open is ended at once by its successor of the same name, otherwise after some seconds.
     group_metadata
-        What this process is in the group of the shard processes; None while it is not in it. Must be the
-        group's view from when shards were last owned or let go, or an older one.
+        What this process is in the group of the shard processes; None while it is not in it. A new generation
+        may show only after the shards that went with it were let go.
     fenced
-        Told, on the publisher's thread, that the group has given the shards to others. They are let go then;
-        those that are still ours must be owned again.
+        Told, on the publisher's thread, that the brokers refuse this membership: others may have the shards.
+        Nothing is published until the group knows this process anew; then what it still owns goes on.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Publisher:
         self._wake = threading.Event()
         self._stopping, self._ended = False, False
         self._outlet: TransactionalOutlet | None = None
+        self._refused_as: tuple[int, str] | None = None
         self._pause_s = FIRST_PAUSE_S
         self._published, self._transactions, self._aborted, self._fenced = 0, 0, 0, 0
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
@@ -154,7 +155,7 @@ class Publisher:
         with self._lock:
             owned = dict(self._owned)
         self._settle(owned)
-        if member is None or not _joined(member):
+        if member is None or not _joined(member) or _membership(member) == self._refused_as:
             return False
         batches = self._waiting(owned)
         if not batches:
@@ -162,7 +163,7 @@ class Publisher:
         try:
             self._publish(batches, member)
         except _REFUSED as error:
-            self._refused(error, member, owned)
+            self._refused(error, member)
             return True
         return self._stopping or any(batch.full for batch in batches.values())
 
@@ -209,17 +210,17 @@ class Publisher:
                 found[each] = batch
         return found
 
-    def _refused(self, error: KafkaError, member: ConsumerGroupMetadata, owned: Mapping[int, _Owned]) -> None:
+    def _refused(self, error: KafkaError, member: ConsumerGroupMetadata) -> None:
         assert self._outlet is not None
         self._outlet.abort()
         self._aborted += 1
+        self._close_outboxes()  # what is out by now, the brokers know
         now = self._group_metadata()
-        if now is not None and _joined(now) and now.generation_id != member.generation_id:
-            return  # the group has gone on since it was asked: what is ours is asked anew
+        if now is not None and _membership(now) != _membership(member):
+            return  # the group has gone on since it was asked: what is ours is published as its member now
         self._fenced += 1
-        with self._lock:
-            self._owned = {shard: each for shard, each in self._owned.items() if owned.get(shard) is not each}
-        _log.warning("publisher_fenced", shards=sorted(owned), generation=member.generation_id)
+        self._refused_as = _membership(member)
+        _log.warning("publisher_fenced", shards=sorted(self._owned), generation=member.generation_id)
         self._tell_fenced(str(error))
 
     def _doubt(self, error: Exception) -> None:
@@ -229,10 +230,13 @@ class Publisher:
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         self._close()
 
-    def _close(self) -> None:
+    def _close_outboxes(self) -> None:
         for each in self._open.values():
             _outbox(each).close()
         self._open.clear()
+
+    def _close(self) -> None:
+        self._close_outboxes()
         if self._outlet is not None:
             self._outlet.close()
             self._outlet = None
@@ -241,6 +245,10 @@ class Publisher:
 def _joined(member: ConsumerGroupMetadata) -> bool:
     """Whether the brokers have something to check: they take a commit of nobody in particular as it is."""
     return member.generation_id >= 0 and member.member_id != ""
+
+
+def _membership(member: ConsumerGroupMetadata) -> tuple[int, str]:
+    return member.generation_id, member.member_id
 
 
 def _outbox(owned: _Owned) -> Outbox:
