@@ -1,4 +1,4 @@
-"""A real `tapwatch serve` in a process of its own, for the demo, the benchmark and crash drills."""
+"""Real `tapwatch` processes for the demo, benchmarks and drills: servers, and the ingest of input topics."""
 
 import json
 import os
@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from replay.errors import ReplayError
 
@@ -19,39 +20,39 @@ class ServerStartError(ReplayError):
     """The server process did not come up; the message holds what it said."""
 
 
-class ServerProcess:
-    """A server on a free port; a context manager that drains it at the end.
+class TapwatchProcess:
+    """A command that runs until it is told to end; a context manager that drains it at the end.
+
+    It must print one line of JSON when it is up. What it logs is appended to the file ``log``.
 
     Parameters
     ----------
-    data_dir
-        Folder of the shard file; the same folder again continues the same log.
     arguments
-        Further arguments of `tapwatch serve`.
+        The command line behind `tapwatch`.
     environment
         Settings, by the names of environment variables.
     """
 
     def __init__(
-        self,
-        data_dir: Path,
-        arguments: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
+        self, log: Path, arguments: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> None:
-        self.data_dir = data_dir
+        self.log = log
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
-        self.port = 0
-        self.operator_port = 0
+        self.up: dict[str, Any] = {}
+        """What the process said when it was up."""
 
     def start(self) -> Self:
-        """Start the process; returns once it serves."""
-        data_dir = str(self.data_dir)
-        command = [sys.executable, "-m", "replay", "serve", "--data-dir", data_dir]
-        command += ["--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0", *self._arguments]
-        log = (self.data_dir.parent / f"{self.data_dir.name}.log").open("a", encoding="utf-8")
-        with log:
+        """Start the process; returns once it is up.
+
+        Raises
+        ------
+        ServerStartError
+            When it ends before.
+        """
+        command = [sys.executable, "-m", "replay", *self._arguments]
+        with self.log.open("a", encoding="utf-8") as log:
             begins = log.seek(0, os.SEEK_END)
             self._process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment
@@ -60,16 +61,15 @@ class ServerProcess:
         line = self._process.stdout.readline()
         if not line:
             code = self._end(signal.SIGTERM)
-            said = Path(log.name).read_bytes()[begins:].decode("utf-8", "replace").strip()
+            said = self.log.read_bytes()[begins:].decode("utf-8", "replace").strip()
             raise ServerStartError(f"the server ended with code {code} before it served; it said:\n{said}")
-        ports = json.loads(line)
-        self.port, self.operator_port = ports["port"], ports["operator_port"]
+        self.up = json.loads(line)
         return self
 
     @property
-    def target(self) -> str:
-        """Where clients connect."""
-        return f"127.0.0.1:{self.port}"
+    def operator_port(self) -> int:
+        """The port of /livez, /readyz and /metrics."""
+        return int(self.up["operator_port"])
 
     @property
     def pid(self) -> int:
@@ -83,6 +83,30 @@ class ServerProcess:
     def stop(self) -> int:
         """Drain with SIGTERM; returns the exit code."""
         return self._end(signal.SIGTERM)
+
+    def stop_if_running(self) -> None:
+        """Drain it unless it has ended; a paused one goes on first."""
+        if self._process is not None and self._process.poll() is None:
+            self.resume()
+            self.stop()
+
+    def pause(self) -> None:
+        """Freeze it with its children: nothing ends and nothing answers."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused one go on."""
+        for pid in self._pids():
+            os.kill(pid, signal.SIGCONT)
+
+    def kill_children(self) -> int:
+        """SIGKILL to the processes that it has started; says how many there were."""
+        children = self._pids()[1:]
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return len(children)
 
     def cpu_seconds(self) -> float:
         """User and system time that the server has used, its shard process included."""
@@ -123,3 +147,36 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class ServerProcess(TapwatchProcess):
+    """A server on a free port.
+
+    Parameters
+    ----------
+    data_dir
+        Folder of the shard file; the same folder again continues the same log.
+    arguments
+        Further arguments of `tapwatch serve`.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        addresses = ("--listen", "127.0.0.1:0", "--operator-listen", "127.0.0.1:0")
+        command = ("serve", "--data-dir", str(data_dir), *addresses, *arguments)
+        super().__init__(data_dir.parent / f"{data_dir.name}.log", command, environment)
+        self.data_dir = data_dir
+
+    @property
+    def port(self) -> int:
+        """The port of the gRPC services."""
+        return int(self.up["port"])
+
+    @property
+    def target(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self.port}"

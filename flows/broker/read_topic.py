@@ -1,4 +1,4 @@
-"""A topic read from its start to where it ends now, for tools and checks."""
+"""A topic read from its start: to where it ends now, or as it grows; for tools and checks."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,8 +6,10 @@ from contextlib import closing
 from typing import Final, NamedTuple
 
 from kafka import KafkaConsumer
+from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition
 
+from flows.broker.committed import read_published, shard_partition
 from flows.broker.connection import make_consumer, topic
 from flows.broker.errors import BrokerUnreachableError, TopicMissingError, in_words
 from flows.broker.params import KafkaParams
@@ -72,7 +74,56 @@ def _read(
             where = ", ".join(f"{place.topic}/{place.partition}" for place in behind)
             raise BrokerUnreachableError(f"{where}: nothing came for {patience_s:g} s")
         for place, records in batches.items():
-            for each in records:
-                if each.offset < ends[place]:
-                    content = (each.key, each.value, list(each.headers))
-                    yield TopicRecord(each.partition, each.offset, *content, each.timestamp)
+            yield from (_record(each) for each in records if each.offset < ends[place])
+
+
+class TopicTail:
+    """Follows a topic from its start on: each :meth:`take` gives what has come and is committed.
+
+    Raises
+    ------
+    BrokerError
+        When the brokers don't answer, or have no such topic.
+    """
+
+    def __init__(self, params: KafkaParams, kind: str) -> None:
+        name = topic(params, kind)
+        self._doing, self._params = f"read {name}", params
+        self._consumer = make_consumer(params)
+        with in_words(params, self._doing):
+            there = self._consumer.partitions_for_topic(name)
+            if not there:
+                self._consumer.close()
+                raise TopicMissingError(f"Kafka at {', '.join(params.bootstrap)}: no topic {name}")
+            places = [TopicPartition(name, number) for number in sorted(there)]
+            self._consumer.assign(places)
+            self._consumer.seek_to_beginning(*places)
+
+    def take(self, wait_s: float) -> list[TopicRecord]:
+        """What has come since the last call; waits for the first of it."""
+        with in_words(self._params, self._doing):
+            batches = self._consumer.poll(round(wait_s * 1_000))
+        return [_record(each) for records in batches.values() for each in records]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._consumer.close()
+
+
+def unpublished(params: KafkaParams) -> dict[int, int]:
+    """How many records of each shard's log the shard processes have still to decide and publish.
+
+    Raises
+    ------
+    BrokerError
+        When the brokers can't say.
+    """
+    shards = range(params.shards)
+    with closing(make_consumer(params)) as consumer, in_words(params, "see how far shards are published"):
+        ends = consumer.end_offsets([shard_partition(params, shard) for shard in shards])
+        done = read_published(params, shards, PATIENCE_S)
+    return {place.partition: end - done[place.partition].offset for place, end in ends.items()}
+
+
+def _record(came: ConsumerRecord) -> TopicRecord:
+    return TopicRecord(came.partition, came.offset, came.key, came.value, list(came.headers), came.timestamp)

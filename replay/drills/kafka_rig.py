@@ -1,0 +1,116 @@
+"""What a drill on Kafka stands on: a broker, topics of its own, server processes, and what they publish."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+from flows.broker.params import KafkaParams
+from flows.broker.read_topic import unpublished
+from flows.broker.topics import apply_topics
+from replay.drills.kafka_server import KafkaServer
+from replay.errors import ReplayError
+from replay.server_process import ServerProcess, TapwatchProcess
+
+SETTLE_TIMEOUT_S: Final = 300.0
+_LOOK_EVERY_S: Final = 0.5
+
+
+P = TypeVar("P", bound=TapwatchProcess)
+
+
+class DrillTimeoutError(ReplayError):
+    """What a drill waits for does not come; the message says what."""
+
+
+class KafkaRig:
+    """A broker for drills; a context manager that stops it, and all processes that were started through it.
+
+    Parameters
+    ----------
+    folder
+        Where data and logs of broker and processes go.
+    bootstrap
+        A broker that runs already, host:port; starts its own without.
+    """
+
+    def __init__(self, folder: Path, bootstrap: str | None = None) -> None:
+        self.folder = folder
+        self.broker = None if bootstrap is not None else KafkaServer(folder / "broker")
+        self._bootstrap = bootstrap
+        self._started = ExitStack()
+
+    @property
+    def bootstrap(self) -> str:
+        """Where clients connect, host:port."""
+        return self._bootstrap or self.broker.bootstrap  # type: ignore[union-attr]  # one of them is there
+
+    def lay_out(self, shards: int, **settings: object) -> KafkaParams:
+        """Topics under a prefix that nobody has used before."""
+        prefix = f"drill-{uuid.uuid4().hex[:12]}"
+        params = KafkaParams((self.bootstrap,), prefix, shards, **settings)  # type: ignore[arg-type]
+        apply_topics(params)
+        return params
+
+    def server(
+        self, params: KafkaParams, name: str, environment: Mapping[str, str] | None = None
+    ) -> ServerProcess:
+        """A server with a data folder of its own, not started yet; stopped at the end if it runs then."""
+        settings = {**_environment(params), **(environment or {})}
+        return self._kept(ServerProcess(self.folder / params.prefix / name, environment=settings))
+
+    def ingest(self, params: KafkaParams, name: str = "ingest") -> TapwatchProcess:
+        """The ingest of the input topics, not started yet; stopped at the end if it runs then."""
+        arguments = ("ingest", "--operator-listen", "127.0.0.1:0")
+        log = self.folder / params.prefix / f"{name}.log"
+        return self._kept(TapwatchProcess(log, arguments, _environment(params)))
+
+    def wait_until_published(self, params: KafkaParams, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
+        """Return when all that the shard logs hold is decided and published.
+
+        Raises
+        ------
+        DrillTimeoutError
+            When nothing more happens for ``timeout_s``.
+        """
+        last: list[int] = []
+        patient_until = 0.0
+        while any(behind := list(unpublished(params).values())):
+            if behind != last:
+                last, patient_until = behind, time.monotonic() + timeout_s
+            elif time.monotonic() > patient_until:
+                raise DrillTimeoutError(f"{sum(behind)} records are still not published")
+            time.sleep(_LOOK_EVERY_S)
+
+    def _kept(self, process: P) -> P:
+        process.log.parent.mkdir(parents=True, exist_ok=True)
+        self._started.callback(process.stop_if_running)
+        return process
+
+    def __enter__(self) -> Self:
+        if self.broker is not None:
+            self.broker.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._started.close()
+        if self.broker is not None:
+            self.broker.stop()
+
+
+def _environment(params: KafkaParams) -> dict[str, str]:
+    given = {
+        "bootstrap": ",".join(params.bootstrap),
+        "prefix": params.prefix,
+        "shards": params.shards,
+        "session_timeout_s": params.session_timeout_s,
+        "snapshots": params.snapshots,
+    }
+    return {
+        f"TAPWATCH_KAFKA__{name.upper()}": str(value) for name, value in given.items() if value is not None
+    }
