@@ -35,3 +35,18 @@ def lock_file(path: Path, patience_s: float = 0.0) -> int:
             time.sleep(_LOOK_AGAIN_S)
         else:
             return lock
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock on ``path`` right now; who waits for it is not in the way."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

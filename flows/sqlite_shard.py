@@ -204,6 +204,10 @@ class SqliteShard:
         )
         return [LedgerRow(*row) for row in rows]
 
+    def decisions(self) -> int:
+        """How many decisions are in the ledger."""
+        return int(self._db.execute("SELECT count(*) FROM ledger").fetchone()[0])
+
     def outcome_positions(self, transaction_key: bytes) -> list[int]:
         """See :meth:`flows.store.StateStore.outcome_positions`."""
         rows = self._db.execute(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_ingest, cli_topics
+from flows import cli_ingest, cli_status, cli_topics
 from flows.cli import (
     ConfigOption,
     Exit,
@@ -26,7 +26,7 @@ from replay import cli_kafka, cli_live
 from replay.cli_output import fail_if_damaged, print_summary, progress_bar, warn_of_damage
 from replay.errors import ReplayError
 
-__all__ = ["app", "cli_ingest", "cli_kafka", "cli_live", "cli_topics", "main"]
+__all__ = ["app", "cli_ingest", "cli_kafka", "cli_live", "cli_status", "cli_topics", "main"]
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 

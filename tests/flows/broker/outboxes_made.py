@@ -73,7 +73,7 @@ def published(params: KafkaParams, kind: str, shard: int = 0) -> list[ConsumerRe
         consumer.seek_to_beginning(place)
         end = consumer.end_offsets([place])[place]
         deadline = time.monotonic() + PATIENCE_S
-        while consumer.position(place) < end:
+        while (consumer.position(place) or 0) < end:
             assert time.monotonic() < deadline, "the partition can't be read to its end"
             for records in consumer.poll(timeout_ms=200).values():
                 found += records

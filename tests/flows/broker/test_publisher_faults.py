@@ -69,7 +69,7 @@ def test_an_owner_that_missed_the_take_over_is_refused_and_its_successor_publish
 ) -> None:
     reasons: list[str] = []
     with closing(joined(kafka_params)) as old:
-        as_it_was = old.group_metadata()
+        as_it_was = old.group_metadata()  # type: ignore[no-untyped-call]
         sleeper = Publisher(kafka_params, "old", lambda: as_it_was, reasons.append)
         sleeper.own(0, shard.path)
         sleeper.start()
@@ -94,7 +94,7 @@ def test_a_membership_that_is_renewed_in_mid_transaction_costs_a_transaction_and
     kafka_params: KafkaParams, shard: ShardFile
 ) -> None:
     with closing(joined(kafka_params)) as member:
-        current = member.group_metadata()
+        current = member.group_metadata()  # type: ignore[no-untyped-call]
         asked: list[ConsumerGroupMetadata] = []
 
         def renewed_while_publishing() -> ConsumerGroupMetadata:
@@ -118,7 +118,7 @@ def test_what_is_still_owned_goes_on_once_the_group_knows_the_process_anew(
 ) -> None:
     reasons: list[str] = []
     with closing(joined(kafka_params)) as member:
-        current = member.group_metadata()
+        current = member.group_metadata()  # type: ignore[no-untyped-call]
         shown = [current._replace(generation_id=current.generation_id - 1)]
         publisher = Publisher(kafka_params, "one", lambda: shown[0], reasons.append)
         publisher.own(0, shard.path)
