@@ -67,7 +67,7 @@ class Ingest:
         self._behind_sent: dict[Partition, int] = {}
         try:
             self._topics = InputTopics(
-                kafka, self._reader.topics, params.max_batch, params.commit_every_s, self
+                kafka, self._reader.topics, params.max_batch, params.commit_every_s, self._runs.good
             )
         except BaseException:
             self._writer.close()
@@ -112,11 +112,11 @@ class Ingest:
     def next_batch(self) -> Sequence[Received]:
         """See :meth:`flows.broker.ingest_flow.Stage.next_batch`."""
         if self._stop_at is not None:
-            self.settle()
+            self._settle()
             raise StopIteration
         received = self._topics.poll()
         if not received:
-            self.settle()
+            self._settle()
         self._report(idle=not received)
         return received
 
@@ -143,12 +143,12 @@ class Ingest:
                 self.counts.written += self._writer.event(result, arrival_us)
                 self.counts.accepted[received.topic] += 1
                 self._runs.good(partition)
-        self.settle()
+        self._settle()
         self._sent, self._behind_sent = self._writer.sent(), done
         if batch:
             self.counts.lag.seconds = max(0.0, arrival_us / 1e6 - batch[-1].received.timestamp / 1e3)
         if stopped_by is not None:
-            self.settle()
+            self._settle()
             raise self._too_many(stopped_by.received, stopped_by.result)
 
     def _refuse(self, received: Received, refusal: Refusal, arrival_us: int) -> Step:
@@ -176,15 +176,10 @@ class Ingest:
             " read; mend what is written there, and start again to go on behind them"
         )
 
-    def settle(self) -> None:
-        """Wait until the last batch is safe; its records need not be read again then."""
+    def _settle(self) -> None:
         self._writer.settle(self._sent)
         self._topics.done(self._behind_sent)
         self._sent, self._behind_sent = [], {}
-
-    def forget(self, partition: Partition) -> None:
-        """Another process reads this partition from now on."""
-        self._runs.good(partition)
 
     # Life.
 

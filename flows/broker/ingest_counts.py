@@ -33,7 +33,7 @@ class Counts:
 
     @property
     def read(self) -> int:
-        """All records that were read and are safe."""
+        """All records that were read; those of the last batch may still be on their way."""
         return self.accepted.total() + self.refused.total()
 
 

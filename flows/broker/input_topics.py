@@ -1,8 +1,8 @@
 """The input topics as one member of a consumer group reads them, and what it has noted as done."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import structlog
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
@@ -21,18 +21,6 @@ _FETCH_BYTES: Final = 4 * 1_048_576
 _log = structlog.get_logger(__name__)
 
 
-class Reader(Protocol):
-    """Who reads the topics, told of what the group decides."""
-
-    def settle(self) -> None:
-        """Say what is done, before partitions go to another process."""
-        ...
-
-    def forget(self, partition: Partition) -> None:
-        """Another process reads this partition from now on."""
-        ...
-
-
 class InputTopics:
     """Gives records, and moves the group's offsets behind those that are done.
 
@@ -44,8 +32,8 @@ class InputTopics:
         Records at a time.
     note_every_s
         How often offsets are committed.
-    reader
-        Who reads.
+    forget
+        Told of each partition that another process reads from now on.
     """
 
     def __init__(
@@ -54,9 +42,9 @@ class InputTopics:
         topics: Sequence[str],
         max_batch: int,
         note_every_s: float,
-        reader: Reader,
+        forget: Callable[[Partition], None],
     ) -> None:
-        self._note_every_s, self._reader = note_every_s, reader
+        self._note_every_s, self._forget = note_every_s, forget
         self._done: dict[Partition, int] = {}
         self._noted_at = time.monotonic()
         self.joined = False
@@ -67,6 +55,8 @@ class InputTopics:
             max_poll_records=max_batch,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
+        if missing := set(topics) - self._consumer.topics():
+            _log.warning("topics_missing", topics=sorted(missing), then="they are read once they are there")
         self._consumer.subscribe(list(topics), listener=_Listener(self))
 
     def poll(self) -> list[Received]:
@@ -86,12 +76,8 @@ class InputTopics:
         self._noted_at = time.monotonic()
         if not self._done:
             return
-        offsets = {
-            TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
-            for partition, offset in self._done.items()
-        }
         try:
-            self._consumer.commit(offsets, timeout_ms=_TIMEOUT_MS)
+            self._consumer.commit(self._offsets(), timeout_ms=_TIMEOUT_MS)
         except CommitFailedError:
             _log.warning("partitions_lost", then="who has them now reads on from what was noted before")
         except KafkaError as error:
@@ -109,22 +95,33 @@ class InputTopics:
                 behind += max(0, end - at)
         return behind
 
+    def _offsets(self) -> dict[TopicPartition, OffsetAndMetadata]:
+        return {
+            TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
+            for partition, offset in self._done.items()
+        }
+
     def assigned(self) -> None:
         """The group has said what this process reads."""
         self.joined = True
         _log.info("partitions_assigned", count=len(self._consumer.assignment()))
 
     def revoked(self, partitions: Sequence[Any]) -> None:
-        """The group takes these partitions away; what is done of them can still be noted."""
-        self._reader.settle()
-        self.note()
+        """The group takes these partitions away.
+
+        What is done is noted without waiting for it, as this is called on the client's own thread. If that
+        fails, or a batch is still on its way, the next process writes some records again. Both write each
+        partition in its order without gaps, so that by event ids it stays the order of the first time.
+        """
+        if self._done:
+            self._consumer.commit_async(self._offsets())
         self.lost(partitions)
 
     def lost(self, partitions: Sequence[Any]) -> None:
         """These partitions are somebody else's already."""
         for each in partitions:
             self._done.pop((each.topic, each.partition), None)
-            self._reader.forget((each.topic, each.partition))
+            self._forget((each.topic, each.partition))
 
     def close(self) -> None:
         """Note what is done and leave the group, so that others need not wait for this process."""

@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Protocol
 
+import structlog
+
 from alerting.rpc.convert import read_alone, schema_of
 from alerting.rpc.errors import InvalidRequestError
 from detectors.events import Outcome
@@ -36,6 +38,8 @@ JSON: Final = "application/json"
 PROTOBUF: Final = "application/x-protobuf"
 CONTENT_TYPE: Final = "content-type"
 SCHEMA: Final = "schema"
+
+_log = structlog.get_logger(__name__)
 _SCHEMA_OF: Final = {kind: schema_of(kind) for kind in KIND_OF.values()}
 
 
@@ -101,6 +105,7 @@ class InputReader:
         try:
             return self._read(received, latest)
         except Exception as error:  # noqa: BLE001  (one record must never stop the stream)
+            _log.error("record_failed", place=place(received), error=type(error).__name__)
             return _refuse(received, Trouble.FAULT, f"{type(error).__name__} of ours while it was read")
 
     def _read(self, received: Received, latest: datetime) -> Event | Refusal:

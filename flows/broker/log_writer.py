@@ -67,6 +67,7 @@ class LogWriter:
             batch_size=262_144,
             max_block_ms=round(_LOOK_UP_S * 1_000),
             delivery_timeout_ms=FOR_EVER_MS,
+            metrics_enabled=False,
         )
         self._sent: Sent = []
         self._silent_since: float | None = None

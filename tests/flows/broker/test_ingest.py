@@ -1,6 +1,7 @@
 """Records of input topics stand in the right shard logs, or among the dead letters with what was wrong."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -172,6 +173,19 @@ def test_many_bad_records_in_a_row_raise_an_alarm_and_too_many_stop(params: Kafk
         assert "tapwatch_ingest_bad_run_alarms_total 1.0" in ingest.metrics().decode()
     assert sorted(letter.place.offset for letter in letters(params)) == [*range(9), *range(10, 50)]
     assert sum(len(events(log)) for log in shard_logs(params)) == 10
+
+
+def test_a_record_as_large_as_a_topic_takes_becomes_a_letter(params: KafkaParams) -> None:
+    # Random, so that it does not fit because it is packed.
+    huge = Random(7).randbytes(1_000_000)
+    send(params, "payments", [Input(huge), Input(huge[:900_000])])
+
+    ingest_all(params, 2)
+
+    kept = {letter.place.offset: letter for letter in letters(params)}
+    assert {letter.trouble for letter in kept.values()} == {"too-large"}
+    assert {len(letter.value or b"") for letter in kept.values()} == {65_536, 900_000}
+    assert {letter.whole for letter in kept.values()} == {True, False}
 
 
 def test_a_missing_topic_is_named_at_the_start(make_kafka_params: MakeKafkaParams) -> None:
