@@ -18,6 +18,8 @@ from replay.drills.kafka_jars import KAFKA_VERSION, KafkaMissingError
 from replay.drills.kafka_server import KafkaServer
 
 EXISTING: Final = "TAPWATCH_TEST_KAFKA"
+USER: Final = "shop"
+PASSWORD: Final = "open-sesame"
 LEVEL: Final = pytest.StashKey[str]()
 FIXTURES: Final = {"kafka", "own_kafka", "kafka_params", "make_kafka_params"}
 MakeKafkaParams = Callable[..., KafkaParams]
@@ -41,7 +43,7 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         stash[LEVEL] = f"ran on {existing} ({EXISTING})"
         yield ExistingKafka(existing)
         return
-    server = KafkaServer(tmp_path_factory.mktemp("kafka") / "broker")
+    server = KafkaServer(tmp_path_factory.mktemp("kafka") / "broker", users={USER: PASSWORD})
     try:
         server.start()
     except KafkaMissingError as error:

@@ -1,5 +1,6 @@
 """The topics on the brokers against the topics as they must be: what differs, and how to put it right."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from flows.broker.topic_specs import FOR_EVER, SHARD_LOG, Growth, TopicSpec, top
 
 _AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "max.message.bytes", "min.insync.replicas"})
 """Settings that an operator may have set higher."""
+_SETTLE_S: Final = 10.0
+_LOOK_AGAIN_S: Final = 0.1
 _TOPIC: Final = "topic"
 _PARTITIONS: Final = "partitions"
 _REPLICATION: Final = "replication"
@@ -99,7 +102,7 @@ def apply_topics(params: KafkaParams) -> Applied:
         _add_partitions(
             params, admin, {each.topic: int(each.wanted) for each in wrong if each.setting == _PARTITIONS}
         )
-        return Applied(created, wrong, list(_differences(admin, specs)))
+        return Applied(created, wrong, _left(admin, specs, wrong))
 
 
 def list_topics(params: KafkaParams) -> list[TopicFacts]:
@@ -162,6 +165,20 @@ def _differences(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterato
         else:
             yield from _partition_difference(admin, spec, here)
             yield from _setting_differences(spec, here)
+
+
+def _left(
+    admin: KafkaAdminClient, specs: Sequence[TopicSpec], changed: Sequence[Difference]
+) -> list[Difference]:
+    """What still differs, once every broker knows of the changes or some time has passed."""
+    deadline = time.monotonic() + _SETTLE_S
+    cured = {(each.topic, each.setting) for each in changed}
+    while True:
+        left = list(_differences(admin, specs))
+        settled = cured.isdisjoint((each.topic, each.setting) for each in left)
+        if settled or time.monotonic() > deadline:
+            return left
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def _partition_difference(admin: KafkaAdminClient, spec: TopicSpec, here: _Found) -> Iterator[Difference]:

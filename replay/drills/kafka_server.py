@@ -24,11 +24,14 @@ _JAVA: Final = (
     "-Xshare:auto",
     "-Dorg.apache.logging.log4j.level=WARN",
 )
+_PLAIN_LOGIN: Final = "org.apache.kafka.common.security.plain.PlainLoginModule"
+_SCRAM_LOGIN: Final = "org.apache.kafka.common.security.scram.ScramLoginModule"
 _SMALL: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller",
     "node.id": "1",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,GUARDED:SASL_PLAINTEXT",
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.replication.factor": "1",
@@ -68,17 +71,28 @@ class KafkaServer:
         the same port.
     properties
         Settings of the broker beside those that keep it small and quick.
+    users
+        Names and passwords (mechanism PLAIN) that a second port asks for, see ``guarded``.
     """
 
-    def __init__(self, folder: Path, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        properties: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.start_seconds = 0.0
-        self._port, controller = _free_ports(2)
+        self._port, self._guarded_port, controller = _free_ports(3)
+        known = " ".join(f'user_{name}="{password}"' for name, password in (users or {}).items())
         self._properties = {
             **_SMALL,
             "log.dir": str(folder / "data"),
-            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},CONTROLLER://127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{self._port},GUARDED://127.0.0.1:{self._guarded_port}"
+            f",CONTROLLER://127.0.0.1:{controller}",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listener.name.guarded.plain.sasl.jaas.config": f"{_PLAIN_LOGIN} required {known};",
+            "listener.name.guarded.scram-sha-512.sasl.jaas.config": f"{_SCRAM_LOGIN} required;",
             **(properties or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,6 +101,11 @@ class KafkaServer:
     def bootstrap(self) -> str:
         """Where clients connect, host:port."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def guarded(self) -> str:
+        """Where clients connect that show a name and a password (SASL_PLAINTEXT), host:port."""
+        return f"127.0.0.1:{self._guarded_port}"
 
     @property
     def running(self) -> bool:
