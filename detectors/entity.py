@@ -73,9 +73,11 @@ class EntityProfile:
             self.first_s = min(delta.first_s, self.first_s or delta.first_s)
             self.last_s = max(delta.last_s, self.last_s)
         self.users |= delta.users
+        add = self.velocity.add
         for time_s, minor in zip(delta.times, delta.minors, strict=True):
-            self.velocity.add(time_s, minor)
-        merge_moments(self.norms, 0, *delta.amounts, memory)
+            add(time_s, minor)
+        n, mean, variance = delta.amounts
+        merge_moments(self.norms, 0, n, mean, variance, memory)
 
     def pack(self) -> bytes:
         """The profile as bytes; the first one is the schema's version."""

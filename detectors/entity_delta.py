@@ -12,7 +12,6 @@ Each member merges without looking at what is there, so deltas of different shar
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
-from math import isfinite
 from typing import Final
 
 from detectors.fresh import NOBODY, Lesson
@@ -45,24 +44,24 @@ class EntityDelta:
         self.first_s = 0
         self.last_s = 0
         self.users = 0
-        self.amounts = array("f", (0.0, 0.0, 0.0))
+        self.amounts = [0.0, 0.0, 0.0]
         self.times = array("I")
         self.minors = array("Q")
 
-    def add(self, lesson: Lesson) -> None:
-        """Sum up one payment more."""
-        time_s = lesson.time_s
+    def add(self, time_s: int, minor: int, user: int, amount: float) -> None:
+        """Sum up one payment more; see :class:`detectors.fresh.Lesson`."""
         if time_s:
             self.payments += 1
-            self.first_s = min(time_s, self.first_s or time_s)
-            self.last_s = max(time_s, self.last_s)
+            if time_s < self.first_s or not self.first_s:
+                self.first_s = time_s
+            if time_s > self.last_s:
+                self.last_s = time_s
             if self.windows:
                 self.times.append(time_s)
-                self.minors.append(min(lesson.minor, MAX_AMOUNT))
-                if lesson.user != NOBODY:
-                    self.users |= 1 << lesson.user
-        if isfinite(lesson.amount):
-            learn(self.amounts, 0, lesson.amount, _UNBOUNDED)
+                self.minors.append(minor if minor < MAX_AMOUNT else MAX_AMOUNT)
+                if user != NOBODY:
+                    self.users |= 1 << user
+        learn(self.amounts, 0, amount, _UNBOUNDED)  # which refuses what is not finite
 
     def pack(self, name: str) -> bytes:
         """The delta of the profile ``name`` as bytes."""
@@ -84,13 +83,16 @@ class EntityDelta:
 def sum_up(lessons: Iterable[Lesson]) -> dict[str, EntityDelta]:
     """The deltas of all merchants and categories, in the order in which they first came."""
     deltas: dict[str, EntityDelta] = {}
-    for lesson in lessons:
-        for name, windows in ((lesson.merchant, True), (lesson.category, False)):
-            if name:
-                delta = deltas.get(name)
-                if delta is None:
-                    delta = deltas[name] = EntityDelta(windows)
-                delta.add(lesson)
+    for merchant, category, time_s, minor, user, amount, _ in lessons:
+        delta = deltas.get(merchant)
+        if delta is None:
+            delta = deltas[merchant] = EntityDelta(windows=True)
+        delta.add(time_s, minor, user, amount)
+        if category:
+            delta = deltas.get(category)
+            if delta is None:
+                delta = deltas[category] = EntityDelta(windows=False)
+            delta.add(time_s, minor, user, amount)
     return deltas
 
 
@@ -102,33 +104,30 @@ def unpack_deltas(packed: bytes) -> Iterator[tuple[str, EntityDelta]]:
     ValueError
         When that is not what :meth:`EntityDelta.pack` wrote.
     """
-    at = 0
-    while at < len(packed):
+    at, end = 0, len(packed)
+    while at < end:
         try:
-            version, windows, length, *numbers = _HEADER.unpack_from(packed, at)
+            version, windows, length, *counts, n, mean, variance, times = _HEADER.unpack_from(packed, at)
         except struct.error as error:
             raise ValueError(f"entity delta: cut short: {error}") from None
         if version != _VERSION:
             raise ValueError(f"entity delta: version {version} is unknown; allowed: {_VERSION}")
-        delta = EntityDelta(windows)
-        delta.payments, delta.first_s, delta.last_s, delta.users, n, mean, variance, times = numbers
-        delta.amounts[:] = array("f", (n, mean, variance))
         begin = at + _HEADER.size
         name_end = begin + length
         times_end = name_end + 4 * times
         at = times_end + 8 * times
-        if at > len(packed):
+        if at > end:
             raise ValueError("entity delta: cut short")
         name = packed[begin:name_end].decode()
+        # Written so that what is not a number fails, too.
+        if not (0.0 <= n < _UNBOUNDED and 0.0 <= variance < _UNBOUNDED and abs(mean) < _UNBOUNDED):
+            raise ValueError(f"entity delta: {name[:32]!r} has moments that no amounts have")
+        delta = EntityDelta.__new__(EntityDelta)
+        delta.windows = windows
+        delta.payments, delta.first_s, delta.last_s, delta.users = counts
+        delta.amounts = [n, mean, variance]
         delta.times = array("I", packed[name_end:times_end])
         delta.minors = array("Q", packed[times_end:at])
-        _check(name, delta)
+        if not name or times != (delta.payments if windows else 0):
+            raise ValueError(f"entity delta: {name[:32]!r} has {times} times of {delta.payments} payments")
         yield name, delta
-
-
-def _check(name: str, delta: EntityDelta) -> None:
-    n, mean, variance = delta.amounts
-    if not (isfinite(n) and isfinite(mean) and isfinite(variance) and n >= 0.0 and variance >= 0.0):
-        raise ValueError(f"entity delta: {name[:32]!r} has moments that no amounts have")
-    if not name or len(delta.times) not in (0, delta.payments):
-        raise ValueError(f"entity delta: {name[:32]!r} has {len(delta.times)} times of {delta.payments}")

@@ -7,7 +7,7 @@ histograms of every payment's surprises: a detector that often cries is believed
 import struct
 from array import array
 from collections.abc import Iterable
-from math import exp, inf, isfinite, log, log10
+from math import exp, isfinite, log, log10
 from typing import Final
 
 from detectors.rhythm_state import RHYTHM_SIZE, new_rhythm
@@ -112,11 +112,13 @@ class Population:
             self._cries[name] = _joined(self._cries.get(name) or [0.0] * BINS, masses, weight)
 
     def is_sound(self) -> bool:
-        """Whether all numbers are finite and no mass is negative: they may come from elsewhere."""
+        """Whether all numbers are there and finite, and no mass is negative: they may come from elsewhere."""
+        if len(self._raw) != RAW_BINS or any(len(masses) != BINS for masses in self._cries.values()):
+            return False
         masses = [self._unit, self.payments, *self._raw]
         for cries in self._cries.values():
             masses += cries
-        return self._unit > 0.0 and all(map(isfinite, self.norms)) and all(0.0 <= x < inf for x in masses)
+        return all(map(isfinite, (*self.norms, *masses))) and min(masses) >= 0.0 < self._unit
 
     def calibrated(self, detector: str, surprise: float) -> float:
         """The surprise of seeing the detector's ``surprise`` or more, by what it said before."""

@@ -160,11 +160,14 @@ class Scorer:
         if context is None:
             context = self.measure(payment, subjects)
         fresh = None if subjects.fresh is None else subjects.fresh.population
+        cries: list[tuple[str, float]] = []
+        if assessment is not None:
+            surprises = assessment.features[_FIRST_SURPRISE:]
+            cries = [cry for cry in zip(SURPRISES, surprises, strict=True) if cry[1]]
         for population in (subjects.population,) if fresh is None else (subjects.population, fresh):
             population.see(context.time_s)
             if assessment is not None:
-                surprises = zip(SURPRISES, assessment.features[_FIRST_SURPRISE:], strict=True)
-                population.observe(surprises, assessment.raw_score)
+                population.observe(cries, assessment.raw_score)
         observe_payment(context, subjects)
 
     def learn(

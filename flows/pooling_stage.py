@@ -111,6 +111,7 @@ class PoolingStage:
         if fresh is None or not fresh.lessons:
             return []
         now_s = max(self._latest_s, self._population.clock.now_s)
+        self._told_s = self._told_s or now_s
         span_s = self._params.span_s
         if len(fresh.lessons) < self._params.payments and now_s // span_s == self._told_s // span_s:
             return []
@@ -177,7 +178,7 @@ class PoolingStage:
             for name, model in self._models.items()
             for delta in model.tell(fresh)
         ]
-        begin = datetime.fromtimestamp(self._told_s or now_s, UTC)
+        begin = datetime.fromtimestamp(self._told_s, UTC)
         for some in _in_events(parts):
             self._told += 1
             event = ShardKnowledge(

@@ -6,7 +6,6 @@ The streams take the place of the live log. Batches change how much is handed on
 import resource
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, field
@@ -20,7 +19,6 @@ from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
 from flows.codec import BadRecord, Event
 from flows.dataflow import run_flow, run_plain
-from flows.outputs import Decided, OutcomeNoted, Output, TaskFault
 from flows.policy_file import parse_policy
 from flows.sharding import ShardPlace
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
@@ -29,6 +27,7 @@ from replay.damage import StreamDamage
 from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
 from replay.errors import RunError
+from replay.run_effects import OutputCounts, RunEffects
 from replay.sharded_run import ReplayedShard, ShardedFeed
 from replay.stream_feed import FeedCounts, Pace, Progress, StreamFeed
 from replay.streams import Placed, merge_placed, origin_of
@@ -76,15 +75,6 @@ _Ran = tuple[FeedCounts, ShardTask, dict[str, Any]]
 """What came in, a task whose model and policy are those of all, and what else a summary is to hold."""
 
 
-@dataclass(slots=True)
-class _OutputCounts:
-    faults: int = 0
-    outcomes: int = 0
-    damage: list[dict[str, Any]] = field(default_factory=list)
-    actions: Counter[str] = field(default_factory=Counter)
-    sources: Counter[str] = field(default_factory=Counter)
-
-
 def replay(
     streams: Sequence[Path], out: Path, params: ReplayParams, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -122,7 +112,7 @@ def _run(
     files = [out / name for name in _shard_files(params.shards)]
     for path in files:
         path.unlink(missing_ok=True)
-    outputs = _OutputCounts()
+    outputs = OutputCounts()
     started = time.perf_counter()
     with (
         ExitStack() as stack,
@@ -131,7 +121,7 @@ def _run(
         DeadLetterWriter(out) as dead_letters,
     ):
         shards = [stack.enter_context(closing(SqliteShard(path, durable=False))) for path in files]
-        effects = [_RunEffects(decisions, outcomes, dead_letters, outputs, shard.find) for shard in shards]
+        effects = [RunEffects(decisions, outcomes, dead_letters, outputs, shard.find) for shard in shards]
         said = (
             partial(_refuse, dead_letters, outputs),
             progress or _silent,
@@ -154,7 +144,7 @@ def _run_single(
     events: Iterator[Placed],
     params: ReplayParams,
     shards: Sequence[SqliteShard],
-    effects: Sequence["_RunEffects"],
+    effects: Sequence[RunEffects],
     refuse: Callable[[BadRecord], None],
     progress: Progress,
     origin_of: Callable[[int], str],
@@ -181,7 +171,7 @@ def _run_sharded(
     events: Iterator[Placed],
     params: ReplayParams,
     shards: Sequence[SqliteShard],
-    effects: Sequence["_RunEffects"],
+    effects: Sequence[RunEffects],
     refuse: Callable[[BadRecord], None],
     progress: Progress,
     origin_of: Callable[[int], str],
@@ -200,7 +190,7 @@ def _shard_files(shards: int) -> list[str]:
     return [SHARD_FILE] if shards == 1 else [f"shard-{number:04}.db" for number in range(shards)]
 
 
-def _refuse(dead_letters: DeadLetterWriter, outputs: _OutputCounts, record: BadRecord) -> None:
+def _refuse(dead_letters: DeadLetterWriter, outputs: OutputCounts, record: BadRecord) -> None:
     dead_letters.write(record)
     if isinstance(record, StreamDamage):
         outputs.damage.append(record.as_dict())
@@ -232,52 +222,10 @@ def _silent(_done: int, _total: int | None) -> None:
     """Nobody watches."""
 
 
-class _RunEffects:
-    """Writes outputs to the run's folder."""
-
-    def __init__(
-        self,
-        decisions: DecisionWriter,
-        outcomes: OutcomeWriter,
-        dead_letters: DeadLetterWriter,
-        counts: _OutputCounts,
-        position_of: Callable[[str], int | None],
-    ) -> None:
-        self._position_of = position_of
-        self._decisions = decisions
-        self._outcomes = outcomes
-        self._dead_letters = dead_letters
-        self._counts = counts
-
-    def _replaced_by(self, output: Decided) -> int | None:
-        """The position of the engine's own decision that a fallback's stands above, if there is one."""
-        if output.decision.source is Source.ENGINE:
-            return None
-        position = self._position_of(output.payment.event_id)
-        return position if position != output.position else None
-
-    def take(self, outputs: Sequence[tuple[str, Output]]) -> None:
-        """See :meth:`flows.dataflow.Effects.take`."""
-        for _, output in outputs:
-            if isinstance(output, Decided):
-                self._decisions.write(
-                    output.decision, output.payment, self._replaced_by(output), output.encoded
-                )
-                self._counts.actions[output.decision.action] += 1
-                self._counts.sources[output.decision.source] += 1
-            elif isinstance(output, OutcomeNoted):
-                self._counts.outcomes += 1
-                self._outcomes.write(output.outcome, output.position)
-            elif isinstance(output, TaskFault):
-                self._counts.faults += 1
-                letter = BadRecord(output.reason, f"log position {output.position}", output.event_id.encode())
-                self._dead_letters.write(letter)
-
-
 def _summary(
     names: Sequence[str],
     counts: FeedCounts,
-    outputs: _OutputCounts,
+    outputs: OutputCounts,
     sha256: str,
     dead_letters: int,
     task: ShardTask,
