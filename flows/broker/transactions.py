@@ -41,23 +41,8 @@ class TransactionalOutlet:
     def __init__(self, params: KafkaParams, transactional_id: str) -> None:
         self._params = params
         self._topics = {kind: topic(params, kind) for kind in (DECISIONS, STEP_UP_REQUESTS)}
-        self._producer = make_producer(
-            params,
-            transactional_id=transactional_id,
-            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            delivery_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            request_timeout_ms=TRANSACTION_TIMEOUT_MS // 2,
-            max_block_ms=TRANSACTION_TIMEOUT_MS,
-            batch_size=BATCH_BYTES,
-            linger_ms=5,
-            retry_backoff_ms=20,
-            metrics_enabled=False,
-        )
-        try:
-            self._producer.init_transactions()
-        except KafkaError:
-            self.close()
-            raise
+        self._transactional_id = transactional_id
+        self._producer = self._begin()
 
     def publish(
         self,
@@ -86,13 +71,41 @@ class TransactionalOutlet:
     def abort(self) -> None:
         """Take back what the transaction under way has published."""
         self._producer.abort_transaction()
+        # The client keeps commits that the group refused, and makes them in its next transaction: a shard that
+        # has gone to another process would count as published further than it is. A new one knows of none.
+        self.close()
+        self._producer = self._begin()
 
     def close(self) -> None:
         """End, whatever is under way."""
-        # The client waits for what it has not sent, also where nobody will take it; we go on meanwhile.
-        ending = threading.Thread(target=_end, args=(self._producer,), daemon=True)
-        ending.start()
-        ending.join(CLOSE_S)
+        _close(self._producer)
+
+    def _begin(self) -> KafkaProducer:
+        producer = make_producer(
+            self._params,
+            transactional_id=self._transactional_id,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            delivery_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            request_timeout_ms=TRANSACTION_TIMEOUT_MS // 2,
+            max_block_ms=TRANSACTION_TIMEOUT_MS,
+            batch_size=BATCH_BYTES,
+            linger_ms=5,
+            retry_backoff_ms=20,
+            metrics_enabled=False,
+        )
+        try:
+            producer.init_transactions()
+        except KafkaError:
+            _close(producer)
+            raise
+        return producer
+
+
+def _close(producer: KafkaProducer) -> None:
+    # The client waits for what it has not sent, also where nobody will take it; we go on meanwhile.
+    ending = threading.Thread(target=_end, args=(producer,), daemon=True)
+    ending.start()
+    ending.join(CLOSE_S)
 
 
 def _end(producer: KafkaProducer) -> None:

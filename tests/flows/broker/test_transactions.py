@@ -1,0 +1,33 @@
+"""A transaction that the group refused leaves nothing behind, neither messages nor commits."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from kafka import KafkaConsumer
+from kafka.errors import CommitFailedError
+
+from flows.broker.committed import Published, read_published
+from flows.broker.params import KafkaParams
+from flows.broker.transactions import TransactionalOutlet
+from tests.flows.broker.outboxes_made import joined
+
+
+@pytest.fixture
+def member(kafka_params: KafkaParams) -> Iterator[KafkaConsumer]:
+    with closing(joined(kafka_params)) as consumer:
+        yield consumer
+
+
+@pytest.mark.parametrize("kafka_params", [2], indirect=True)
+def test_a_commit_that_was_refused_is_not_made_by_the_next_transaction(
+    kafka_params: KafkaParams, member: KafkaConsumer
+) -> None:
+    now = member.group_metadata()  # type: ignore[no-untyped-call]
+    before = now._replace(generation_id=now.generation_id - 1)
+    with closing(TransactionalOutlet(kafka_params, "one")) as outlet:
+        with pytest.raises(CommitFailedError):
+            outlet.publish([], {0: Published(50, 51)}, before)
+        outlet.abort()
+        outlet.publish([], {1: Published(10, 11)}, now)
+    assert read_published(kafka_params, [0, 1], 30.0) == {0: Published(0, 0), 1: Published(10, 11)}
