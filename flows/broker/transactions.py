@@ -71,8 +71,8 @@ class TransactionalOutlet:
     def abort(self) -> None:
         """Take back what the transaction under way has published."""
         self._producer.abort_transaction()
-        # The client keeps commits that the group refused, and makes them in its next transaction: a shard that
-        # has gone to another process would count as published further than it is. A new one knows of none.
+        # The client keeps commits that the group refused, and makes them in its next transaction: a shard
+        # that has gone to another process would count as published further than it is. So it is made anew.
         self.close()
         self._producer = self._begin()
 
