@@ -16,13 +16,13 @@ from struct import Struct
 from typing import Final
 
 import structlog
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from flows.broker.connection import make_consumer, topic
 from flows.broker.params import KafkaParams
+from flows.broker.prompt_producer import PromptProducer
 from flows.broker.questions import Question, answer
-from flows.broker.sender import prompt_producer
 from flows.broker.wire import Origin
 from flows.frames import Frame, Kind, Noted, Worked, frame, noted_body, worked_frame
 from flows.inbox import Inbox
@@ -58,8 +58,8 @@ class Exchange:
         self._inbox = inbox
         self._replies = topic(params, "replies")
         self._queries = topic(params, "queries")
-        self._producer: KafkaProducer = prompt_producer(params)
-        self._partitions = len(self._producer.partitions_for(self._replies) or (0,))
+        self._producer = PromptProducer(params)
+        self._partitions = self._producer.partitions_of(self._replies) or 1
         self._consumer = make_consumer(params, isolation_level="read_uncommitted", auto_offset_reset="latest")
         self._home = TopicPartition(self._replies, self._partition_of(process))
         self._owned: dict[int, Path] = {}
@@ -86,7 +86,7 @@ class Exchange:
         for thread in self._threads:
             thread.join()
         self._consumer.close()
-        self._producer.close(timeout=2)
+        self._producer.close()
 
     def own(self, shard: int, file: Path) -> None:
         """Answer questions from a shard's file."""
@@ -118,10 +118,8 @@ class Exchange:
 
     def _reply(self, asker: Origin, kind: Kind, body: bytes) -> None:
         value = _HEAD.pack(asker.process, kind, asker.ticket) + body
-        try:
-            self._producer.send(self._replies, value, partition=self._partition_of(asker.process))
-        except (KafkaError, AssertionError) as error:  # who asked takes the fallback
-            _log.warning("reply_not_sent", reason=str(error))
+        # Where it does not get through, who asked takes the fallback.
+        self._producer.send(self._replies, value, self._partition_of(asker.process), done=_warn)
 
     def _partition_of(self, process: bytes) -> int:
         return int.from_bytes(process[:4]) % self._partitions
@@ -141,11 +139,8 @@ class Exchange:
         self._forget_old()
         self._asked[ticket] = _Asked(len(others))
         value = _QUESTION.pack(self._process, ticket) + raw
-        try:
-            for shard in others:
-                self._producer.send(self._queries, value, partition=shard)
-        except (KafkaError, AssertionError) as error:
-            _log.warning("question_not_sent", reason=str(error))
+        for shard in others:
+            self._producer.send(self._queries, value, shard, done=_warn)
 
     def _answer_other(self, shard: int, value: bytes) -> None:
         process, ticket = _QUESTION.unpack_from(value)
@@ -191,6 +186,7 @@ class Exchange:
         while not self._ended.is_set():
             try:
                 self._assign()
+                self._producer.tend()
                 polled = self._consumer.poll(timeout_ms=round(_POLL_S * 1_000))
             except KafkaError as error:
                 _log.warning("replies_not_read", reason=repr(error))
@@ -231,3 +227,8 @@ class Exchange:
         for shard in fresh:
             self._consumer.seek_to_end(TopicPartition(self._queries, shard))
         self._assigned = owned
+
+
+def _warn(error: Exception | None) -> None:
+    if error is not None:
+        _log.warning("message_not_sent", reason=str(error))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
@@ -13,14 +13,12 @@ from detectors.scoring import ModelParams
 from flows.broker.exchange import Exchange
 from flows.broker.files import shard_file
 from flows.broker.publisher import Publisher
+from flows.broker.snapshots import SnapshotFolder
 from flows.broker.wire import Origin
 from flows.checkpointer import Checkpointer
 from flows.lane import Lane
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
-
-if TYPE_CHECKING:
-    from flows.broker.snapshots import SnapshotFolder
 
 HANDED_OVER_BYTES: Final = 512 << 20
 """A larger shard file is not copied while its next owner waits; it starts from the last copy."""
@@ -65,7 +63,7 @@ class Holding:
     def __init__(
         self,
         folder: Path,
-        snapshots: "SnapshotFolder | None",
+        snapshots: SnapshotFolder | None,
         models: ModelParams,
         cached_objects: int,
         exchange: Exchange,

@@ -18,6 +18,7 @@ from flows.broker.params import KafkaParams
 from flows.broker.partition_feed import PartitionFeed
 from flows.broker.publisher import Publisher
 from flows.broker.sender import Sender
+from flows.broker.snapshots import SnapshotFolder
 from flows.broker.snapshotter import Snapshotter
 from flows.checkpointer import Checkpointer
 from flows.dataflow import run_flow
@@ -78,11 +79,7 @@ class _ShardProcess:
     ) -> None:
         folder, run = start.path.parent, run_id()
         name = process_id(folder)
-        snapshots = None
-        if params.snapshots is not None:
-            from flows.broker.snapshots import SnapshotFolder
-
-            snapshots = SnapshotFolder(params.snapshots)
+        snapshots = None if params.snapshots is None else SnapshotFolder(params.snapshots)
         self._group = ShardGroup(params, f"{params.prefix}-{name[:8]}")
         self._exchange = Exchange(params, run, inbox)
         self._publisher = Publisher(params, name, self._group.metadata, self._fenced)

@@ -8,19 +8,15 @@ from functools import partial
 from typing import Final
 
 import structlog
-from kafka import KafkaProducer
-from kafka.errors import KafkaError
 
-from flows.broker.connection import make_producer, topic
+from flows.broker.connection import topic
 from flows.broker.params import KafkaParams
+from flows.broker.prompt_producer import PromptProducer
 from flows.broker.wire import LogMessage, Origin, message_headers, message_key
 from flows.frames import Frame, Kind, Line, Noted, Worked, frame, noted_frame, worked_frame
 from flows.inbox import Inbox, Request, read_request
 from flows.sharding import shards_of
 
-DELIVERY_S: Final = 10.0
-"""How long a message is tried; whoever waits is told then that it did not reach the log."""
-_BLOCK_S: Final = 2.0
 _LOOK_UP_S: Final = 0.1
 
 _LOOK: Final = worked_frame(Worked(0, 0, 0.0, 0))
@@ -71,12 +67,12 @@ class Sender:
         self._inbox = inbox
         self._process = process
         self._ask = ask
-        self._producer: KafkaProducer = prompt_producer(params)
+        self._producer = PromptProducer(params)
         self._again: deque[Request[int]] = deque()
         self._under_way = 0
+        self._lost, self._why = 0, ""
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
-        self._broken = False
         self.finished = threading.Event()
         """Set when the line has ended and all that came over it is in the logs, or lost."""
 
@@ -87,7 +83,7 @@ class Sender:
     def stop(self) -> None:
         """Wait for the end, which follows that of the line."""
         self._thread.join()
-        self._producer.close(timeout=_BLOCK_S)
+        self._producer.close()
 
     def _run(self) -> None:
         try:
@@ -97,15 +93,20 @@ class Sender:
                         self._ask(came)
                     else:
                         self._send(read_request(came))
-                while self._again and not self._broken:
+                self._producer.tend()
+                self._tell_lost()
+                for _ in range(len(self._again)):
                     self._send(self._again.popleft())
-                if self._broken:
-                    self._replace_producer()
         except BaseException as error:
             _log.error("sender_died", error=repr(error))
             raise
         finally:
             self.finished.set()
+
+    def _tell_lost(self) -> None:
+        if self._lost:
+            lost, self._lost = self._lost, 0
+            _log.warning("records_not_sent", records=lost, reason=self._why)
 
     def _receive(self) -> list[Frame]:
         if self._line.closed:
@@ -118,30 +119,18 @@ class Sender:
         shards = shards_of(request.record.event, self._params.shards)
         origin = Origin(self._process, request.asker) if len(shards) == 1 else None
         headers = message_headers(LogMessage(request.kind, request.record, origin))
-        key, tally = message_key(request.record.event), _Tally(len(shards))
+        key, done = message_key(request.record.event), partial(self._done, request, _Tally(len(shards)))
         with self._lock:
             self._under_way += 1
         for shard in shards:
-            try:
-                sent = self._producer.send(self._topic, request.record.payload, key, headers, shard)
-            except (KafkaError, AssertionError) as error:
-                self._failed(request, tally, error)
-            else:
-                sent.add_callback(partial(self._sent, request, tally))
-                sent.add_errback(partial(self._failed, request, tally))
+            self._producer.send(self._topic, request.record.payload, shard, key, headers, done)
 
-    def _sent(self, request: Request[int], tally: "_Tally", _metadata: object) -> None:
-        self._done(request, tally)
-
-    def _failed(self, request: Request[int], tally: "_Tally", error: BaseException) -> None:
-        """A message was not taken, as far as is known."""
-        tally.failed = True
-        if not (isinstance(error, KafkaError) and error.retriable):
-            self._broken = True
-        _log.warning("record_not_sent", event_id=request.record.event.event_id, reason=str(error))
-        self._done(request, tally)
-
-    def _done(self, request: Request[int], tally: "_Tally") -> None:
+    def _done(self, request: Request[int], tally: "_Tally", error: Exception | None) -> None:
+        """A message is in its log, or was not taken as far as is known."""
+        if error is not None:
+            tally.failed = True
+            self._lost += 1
+            self._why = str(error)
         with self._lock:
             tally.left -= 1
             if tally.left:
@@ -154,19 +143,3 @@ class Sender:
             self._inbox.pass_on(frame(Kind.LOST, request.asker) + _LOOK)
         elif tally.of > 1:
             self._inbox.pass_on(noted_frame(request.asker, Noted(0, duplicate=False, conflict=False)) + _LOOK)
-
-    def _replace_producer(self) -> None:
-        """A producer that met an error it can't get over is worth nothing; another one can go on."""
-        self._broken = False
-        self._producer.close(timeout=0)
-        self._producer = prompt_producer(self._params)
-
-
-def prompt_producer(params: KafkaParams) -> KafkaProducer:
-    """A producer for what is worth nothing after some seconds."""
-    return make_producer(
-        params,
-        delivery_timeout_ms=round(DELIVERY_S * 1_000),
-        request_timeout_ms=round(DELIVERY_S * 500),
-        max_block_ms=round(_BLOCK_S * 1_000),
-    )

@@ -3,14 +3,12 @@
 import sqlite3
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from flows.broker.holding import Held
-
-if TYPE_CHECKING:
-    from flows.broker.snapshots import SnapshotFolder
+from flows.broker.snapshots import SnapshotFolder
 
 EVERY_S: Final = 20.0
 AFTER: Final = 5_000
@@ -30,7 +28,7 @@ class Snapshotter:
         The shards that this process owns just now; may change at any time.
     """
 
-    def __init__(self, folder: "SnapshotFolder", held: Mapping[int, Held]) -> None:
+    def __init__(self, folder: SnapshotFolder, held: Mapping[int, Held]) -> None:
         self._folder = folder
         self._held = held
         self._saved: dict[int, int] = {}
