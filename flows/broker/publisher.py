@@ -8,12 +8,12 @@ that has lost its shards without knowing it; the one that has them goes on where
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
-from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError
+from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata
 
 from flows.broker.committed import Published, read_published
@@ -28,7 +28,8 @@ ROUND_S: Final = 0.1
 """How long to wait between transactions while little is to be published: each costs as much as fifty rows."""
 QUIET_COMMIT_S: Final = 1.0
 """How often to commit that a shard went on where nothing was decided."""
-READ_TIMEOUT_S: Final = 5.0
+READ_TIMEOUT_S: Final = 0.5
+"""A shard whose last transaction is still open is asked about again, and holds up no other meanwhile."""
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 3.0
 
@@ -157,9 +158,9 @@ class Publisher:
         self._settle(owned)
         if member is None or not _joined(member) or _membership(member) == self._refused_as:
             return False
-        batches = self._waiting(owned)
+        batches = self._waiting()
         if not batches:
-            return False
+            return self._stopping and len(self._open) < len(owned)
         try:
             self._publish(batches, member)
         except _REFUSED as error:
@@ -194,16 +195,17 @@ class Publisher:
         if self._outlet is None:
             # First of all: it ends what an earlier run left open, so that what is published is certain.
             self._outlet = TransactionalOutlet(self._params, self._transactional_id)
-        published = read_published(self._params, [each.shard for each in new], READ_TIMEOUT_S)
         for each in new:
-            each.outbox = Outbox(each.file, published[each.shard].position)
-            self._open[each.shard] = each
+            with suppress(KafkaTimeoutError):
+                published = read_published(self._params, [each.shard], READ_TIMEOUT_S)
+                each.outbox = Outbox(each.file, published[each.shard].position)
+                self._open[each.shard] = each
 
-    def _waiting(self, owned: Mapping[int, _Owned]) -> dict[_Owned, Batch]:
-        limit = max(1, ROWS // max(1, len(owned)))
+    def _waiting(self) -> dict[_Owned, Batch]:
+        limit = max(1, ROWS // max(1, len(self._open)))
         now = time.monotonic()
         found = {}
-        for each in owned.values():
+        for each in self._open.values():
             batch = _outbox(each).waiting(limit)
             moved = batch.position > _outbox(each).published
             if batch.rows or (moved and (self._stopping or now >= each.committed_at + QUIET_COMMIT_S)):

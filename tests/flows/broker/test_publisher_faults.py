@@ -40,9 +40,12 @@ def forgotten_sockets() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.mark.parametrize("moment", ["before-offsets", "before-commit"])
-def test_a_publisher_that_is_killed_in_mid_transaction_and_started_again_publishes_each_row_once(
-    kafka_params: KafkaParams, shard: ShardFile, moment: str
+@pytest.mark.parametrize(
+    ("moment", "successor"),
+    [("before-offsets", "one"), ("before-commit", "one"), ("before-commit", "another")],
+)
+def test_a_publisher_that_is_killed_in_mid_transaction_and_replaced_publishes_each_row_once(
+    kafka_params: KafkaParams, shard: ShardFile, moment: str, successor: str
 ) -> None:
     shard.pay(MORE_THAN_ONE_TRANSACTION)
     arguments = [kafka_params.bootstrap[0], kafka_params.prefix, str(shard.path), moment]
@@ -56,7 +59,7 @@ def test_a_publisher_that_is_killed_in_mid_transaction_and_started_again_publish
 
     shard.pay(10)
     with closing(joined(kafka_params)) as member:
-        publisher = Publisher(kafka_params, "one", member.group_metadata, nobody_fences)
+        publisher = Publisher(kafka_params, successor, member.group_metadata, nobody_fences)
         publisher.own(0, shard.path)
         publisher.start()
         assert publisher.stop(60.0)
