@@ -67,7 +67,7 @@ class Ingest:
         self._behind_sent: dict[Partition, int] = {}
         try:
             self._topics = InputTopics(
-                kafka, self._reader.topics, params.max_batch, params.commit_every_s, self._runs.good
+                kafka, self._reader.topics, params.max_batch, params.commit_every_s, self._runs.keep
             )
         except BaseException:
             self._writer.close()
@@ -154,7 +154,7 @@ class Ingest:
     def _refuse(self, received: Received, refusal: Refusal, arrival_us: int) -> Step:
         self._writer.letter(received, refusal, datetime.fromtimestamp(arrival_us / 1e6, UTC))
         self.counts.refused[received.topic, refusal.trouble.value] += 1
-        step = self._runs.bad((received.topic, received.partition))
+        step = self._runs.bad((received.topic, received.partition), received.offset)
         if step is Step.ALARM:
             self.counts.alarms += 1
             _log.error(

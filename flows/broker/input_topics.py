@@ -1,7 +1,7 @@
 """The input topics as one member of a consumer group reads them, and what it has noted as done."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -32,8 +32,8 @@ class InputTopics:
         Records at a time.
     note_every_s
         How often offsets are committed.
-    forget
-        Told of each partition that another process reads from now on.
+    assigned
+        Told which partitions this process reads, whenever that may have changed.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class InputTopics:
         topics: Sequence[str],
         max_batch: int,
         note_every_s: float,
-        forget: Callable[[Partition], None],
+        assigned: Callable[[Collection[Partition]], None],
     ) -> None:
-        self._note_every_s, self._forget = note_every_s, forget
+        self._note_every_s, self._tell = note_every_s, assigned
         self._done: dict[Partition, int] = {}
         self._noted_at = time.monotonic()
         self.joined = False
@@ -103,8 +103,10 @@ class InputTopics:
 
     def assigned(self) -> None:
         """The group has said what this process reads."""
+        mine = {(each.topic, each.partition) for each in self._consumer.assignment()}
         self.joined = True
-        _log.info("partitions_assigned", count=len(self._consumer.assignment()))
+        self._tell(mine)
+        _log.info("partitions_assigned", count=len(mine))
 
     def revoked(self, partitions: Sequence[Any]) -> None:
         """The group takes these partitions away.
@@ -121,7 +123,6 @@ class InputTopics:
         """These partitions are somebody else's already."""
         for each in partitions:
             self._done.pop((each.topic, each.partition), None)
-            self._forget((each.topic, each.partition))
 
     def close(self) -> None:
         """Note what is done and leave the group, so that others need not wait for this process."""

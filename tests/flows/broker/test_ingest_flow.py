@@ -66,14 +66,24 @@ def test_an_error_ends_the_flow_without_a_panic(broken: str, capfd: pytest.Captu
 def test_runs_are_counted_for_each_partition_by_itself() -> None:
     runs = BadRuns(alarm_after=2, stop_after=3)
     one, other = ("payments", 0), ("payments", 1)
-    assert [runs.bad(each) for each in (one, other, one, other)] == [
+    assert [runs.bad(*each) for each in ((one, 1), (other, 1), (one, 2), (other, 5))] == [
         Step.NOTHING,
         Step.NOTHING,
         Step.ALARM,
         Step.ALARM,
     ]
     runs.good(other)
-    assert (runs.bad(one), runs.bad(other), runs.longest()) == (Step.STOP, Step.NOTHING, 3)
+    assert (runs.bad(one, 3), runs.bad(other, 7), runs.longest()) == (Step.STOP, Step.NOTHING, 3)
+
+
+def test_a_run_outlives_that_partitions_are_dealt_out_anew() -> None:
+    runs = BadRuns(alarm_after=2, stop_after=3)
+    mine, lost = ("payments", 0), ("payments", 1)
+    for partition in (mine, lost):
+        runs.bad(partition, 1)
+    runs.keep({mine})
+    assert [runs.bad(mine, offset) for offset in (1, 2, 3)] == [Step.NOTHING, Step.ALARM, Step.STOP]
+    assert runs.bad(lost, 1) is Step.NOTHING
 
 
 @pytest.mark.parametrize(
