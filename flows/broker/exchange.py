@@ -1,4 +1,4 @@
-"""What the processes tell each other, by topic alone: answers to requests that came in elsewhere, questions.
+"""What the processes tell each other, by topic alone: answers, questions, and what their shards learned.
 
 A process that takes in a request of another's shard writes it to that shard's log, with its own name as the
 origin; the owner's answer comes back over the topic of replies. The partition of a process's replies follows
@@ -7,6 +7,7 @@ from its name. Questions go to the owners over a topic of their own, because the
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,13 +20,15 @@ import structlog
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from detectors.knowledge import ShardKnowledge
 from flows.broker.connection import make_consumer, topic
 from flows.broker.params import KafkaParams
 from flows.broker.prompt_producer import PromptProducer
 from flows.broker.questions import Question, answer
-from flows.broker.wire import Origin
+from flows.broker.wire import LogMessage, Origin, message_headers, message_key
 from flows.frames import Frame, Kind, Noted, Worked, frame, noted_body, worked_frame
 from flows.inbox import Inbox
+from flows.sharding import shards_of
 from flows.sqlite_shard import SqliteShard
 
 _HEAD: Final = Struct("<16sBQ")
@@ -58,6 +61,8 @@ class Exchange:
         self._inbox = inbox
         self._replies = topic(params, "replies")
         self._queries = topic(params, "queries")
+        self._logs = topic(params, "shard-log")
+        self._untold: deque[Callable[[], None]] = deque()
         self._producer = PromptProducer(params)
         self._partitions = self._producer.partitions_of(self._replies) or 1
         self._consumer = make_consumer(params, isolation_level="read_uncommitted", auto_offset_reset="latest")
@@ -124,6 +129,29 @@ class Exchange:
     def _partition_of(self, process: bytes) -> int:
         return int.from_bytes(process[:4]) % self._partitions
 
+    # Knowledge.
+
+    def share(self, event: ShardKnowledge) -> None:
+        """Write what one of our shards learned into the logs of all others; tried until they have it.
+
+        To do it again does no harm: a log holds each event once.
+        """
+        message = LogMessage.of(event, time.time_ns() // 1_000)
+        for shard in shards_of(event, self._params.shards):
+            self._share(message, shard)
+
+    def _share(self, message: LogMessage, shard: int) -> None:
+        def done(error: Exception | None) -> None:
+            if error is not None:
+                self._untold.append(partial(self._share, message, shard))
+
+        key, headers = message_key(message.record.event), message_headers(message)
+        self._producer.send(self._logs, message.record.payload, shard, key, headers, done)
+
+    def _share_again(self) -> None:
+        for _ in range(len(self._untold)):
+            self._untold.popleft()()
+
     # Questions.
 
     def ask(self, came: Frame) -> None:
@@ -187,6 +215,7 @@ class Exchange:
             try:
                 self._assign()
                 self._producer.tend()
+                self._share_again()
                 polled = self._consumer.poll(timeout_ms=round(_POLL_S * 1_000))
             except KafkaError as error:
                 _log.warning("replies_not_read", reason=repr(error))

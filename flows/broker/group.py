@@ -71,6 +71,8 @@ class ShardGroup:
 
     def join(self, listener: Listener) -> None:
         """Become a member with the first poll."""
+        # A leader of the group that knows no partitions yet would share out nothing.
+        self._consumer.partitions_for_topic(self._topic)
         self._consumer.subscribe([self._topic], listener=listener)
 
     def hold(self, shards: Sequence[int]) -> None:

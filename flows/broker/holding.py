@@ -8,20 +8,28 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from kafka.errors import KafkaError
 
+from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
+from flows.broker.committed import read_published
+from flows.broker.connection import BrokerError
 from flows.broker.exchange import Exchange
 from flows.broker.files import shard_file
+from flows.broker.params import KafkaParams
 from flows.broker.publisher import Publisher
-from flows.broker.snapshots import SnapshotFolder
+from flows.broker.snapshots import SnapshotError, SnapshotFolder
 from flows.broker.wire import Origin
 from flows.checkpointer import Checkpointer
 from flows.lane import Lane
+from flows.sharding import ShardPlace
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
 
 HANDED_OVER_BYTES: Final = 512 << 20
 """A larger shard file is not copied while its next owner waits; it starts from the last copy."""
+
+_PUBLISHED_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -35,6 +43,8 @@ class Held:
     next_offset: int
     live_at: int
     """Behind which offset the partition ended when the shard was taken over."""
+    shared_to: int
+    """What was to be shared up to this log position, former owners have shared but for the last of it."""
 
     @property
     def is_live(self) -> bool:
@@ -69,7 +79,9 @@ class Holding:
         exchange: Exchange,
         publisher: Publisher,
         checkpointer: Checkpointer,
+        params: KafkaParams,
     ) -> None:
+        self._params = params
         self._folder = folder
         self._snapshots = snapshots
         self._models = models
@@ -77,7 +89,7 @@ class Holding:
         self._exchange = exchange
         self._publisher = publisher
         self._checkpointer = checkpointer
-        self._fetching: dict[int, Future[None]] = {}
+        self._fetching: dict[int, Future[int]] = {}
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="restore")
         self.held: dict[int, Held] = {}
 
@@ -90,14 +102,12 @@ class Holding:
         """Whether files are on their way."""
         return bool(self._fetching)
 
-    def fetched(self) -> list[int]:
-        """The shards whose files have come since the last call."""
+    def fetched(self) -> dict[int, int]:
+        """The shards whose files have come since the last call, and how far each is published."""
         done = [shard for shard, future in self._fetching.items() if future.done()]
-        for shard in done:
-            self._fetching.pop(shard).result()
-        return done
+        return {shard: self._fetching.pop(shard).result() for shard in done}
 
-    def open(self, shard: int, live_at: int, begin: Callable[[int, int], bool]) -> None:
+    def open(self, shard: int, published: int, live_at: int, begin: Callable[[int, int], bool]) -> None:
         """Start a lane on a shard's file; ``begin`` has the partition read from an offset on.
 
         Raises
@@ -117,9 +127,12 @@ class Holding:
         if not begin(shard, next_offset):  # taken from us meanwhile
             opened.close()
             return
-        task = ShardTask(opened, opened.find, self._models, self._cached_objects)
+        place = ShardPlace(shard, self._params.shards)
+        task = ShardTask(opened, opened.find, self._models, self._cached_objects, place)
         lane = Lane[Origin | None](str(shard), opened, task, self._exchange)
-        self.held[shard] = Held(shard, lane, next_offset, live_at)
+        self.held[shard] = Held(shard, lane, next_offset, live_at, published)
+        for event in task.told_lately():
+            self._exchange.share(event)
         self._checkpointer.watch(opened)
         self._exchange.own(shard, file)
         self._publisher.own(shard, file)
@@ -135,7 +148,7 @@ class Holding:
         if self._snapshots is not None and os.path.getsize(opened.path) <= HANDED_OVER_BYTES:
             try:
                 self._snapshots.save(shard, opened.path)
-            except OSError as error:
+            except (OSError, SnapshotError) as error:
                 _log.error("snapshot_not_saved", shard=shard, reason=str(error))
         held.lane.close()
         _log.info("shard_handed_over", shard=shard)
@@ -151,6 +164,10 @@ class Holding:
         """Let go of everything as it was last stored."""
         for shard in list(self.held):
             self.drop(shard)
+
+    def share(self, event: ShardKnowledge) -> None:
+        """Tell the other shards what one of ours learned."""
+        self._exchange.share(event)
 
     def publish_again(self) -> None:
         """Have the publisher go on with what we hold."""
@@ -174,7 +191,8 @@ class Holding:
             self._checkpointer.leave(held.lane.shard)
         return held
 
-    def _restore(self, shard: int) -> None:
+    def _restore(self, shard: int) -> int:
+        """Get hold of the file; gives the log position up to which the shard is published."""
         file = shard_file(self._folder, shard)
         ours = -1
         if file.exists():
@@ -186,3 +204,8 @@ class Holding:
         newest = None if self._snapshots is None else self._snapshots.newest(shard)
         if self._snapshots is not None and newest is not None and newest.offset > ours:
             self._snapshots.restore(shard, file)
+        try:
+            return read_published(self._params, [shard], _PUBLISHED_S)[shard].position
+        except (BrokerError, KafkaError) as error:
+            _log.warning("published_unknown", shard=shard, reason=str(error))
+            return 0

@@ -20,7 +20,7 @@ from flows.dataflow import Work
 from flows.frames import Kind, Worked
 from flows.inbox import Inbox, Request
 from flows.log import LogRecord
-from flows.outputs import Decided, Output, TaskFault
+from flows.outputs import Decided, Output, Shared, TaskFault
 from flows.pacing import Pacing
 
 IDLE_COMMIT_S: Final = 0.02
@@ -150,13 +150,10 @@ class PartitionFeed:
             self._holding.fetch(shard)
         fetched = self._holding.fetched()
         if fetched:
-            ends = self._group.ends(fetched)
-            for shard in fetched:
-                self._holding.open(shard, ends[shard], self._begin)
+            ends = self._group.ends(list(fetched))
+            for shard, published in fetched.items():
+                self._holding.open(shard, published, ends[shard], self._group.begin)
                 self._tell_policy(shard)
-
-    def _begin(self, shard: int, offset: int) -> bool:
-        return self._group.begin(shard, offset)
 
     def _re_read(self) -> list[Work]:
         """A part of what an earlier run took in and did not finish, of one shard at a time."""
@@ -228,8 +225,13 @@ class PartitionFeed:
         """See :meth:`flows.dataflow.Effects.take`."""
         for shard, output in outputs:
             held = self._holding.held.get(int(shard))
-            if isinstance(output, Decided) and held is not None:
+            if held is None:
+                continue
+            if isinstance(output, Decided):
                 held.lane.answer(output)
+            elif isinstance(output, Shared):
+                if output.position > held.shared_to:
+                    self._holding.share(output.event)
             elif isinstance(output, TaskFault):
                 self._faults += 1
                 _log.error("record_failed", shard=shard, position=output.position, reason=output.reason)

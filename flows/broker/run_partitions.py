@@ -92,6 +92,7 @@ class _ShardProcess:
             self._exchange,
             self._publisher,
             self._checkpointer,
+            params,
         )
         self._snapshotter = None if snapshots is None else Snapshotter(snapshots, self._holding.held)
         self._sender = Sender(params, line, inbox, run, self._exchange.ask)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from flows.broker.holding import Held
-from flows.broker.snapshots import SnapshotFolder
+from flows.broker.snapshots import SnapshotError, SnapshotFolder
 
 EVERY_S: Final = 20.0
 AFTER: Final = 5_000
@@ -57,5 +57,5 @@ class Snapshotter:
         try:
             self._folder.save(held.shard, file)
             self._saved[held.shard] = end
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, SnapshotError) as error:
             _log.error("snapshot_not_saved", shard=held.shard, reason=str(error))
