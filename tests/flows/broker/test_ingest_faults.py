@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -50,20 +50,35 @@ def params(make_kafka_params: MakeKafkaParams) -> KafkaParams:
     return make_kafka_params(shards=SHARDS)
 
 
-def start(params: KafkaParams, max_batch: int = 5_000) -> "subprocess.Popen[bytes]":
-    """The command as an operator runs it."""
-    settings = {
-        "TAPWATCH_KAFKA__PREFIX": params.prefix,
-        "TAPWATCH_KAFKA__SHARDS": str(params.shards),
-        "TAPWATCH_INGEST__MAX_BATCH": str(max_batch),
-    }
-    command = [sys.executable, "-m", "replay", "ingest", "--operator-listen", "127.0.0.1:0"]
-    return subprocess.Popen(
-        [*command, "--bootstrap", params.bootstrap[0]],
-        env={**os.environ, **settings},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts the command as an operator runs it; none outlives the test."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(params: KafkaParams, max_batch: int = 5_000) -> "subprocess.Popen[bytes]":
+        settings = {
+            "TAPWATCH_KAFKA__PREFIX": params.prefix,
+            "TAPWATCH_KAFKA__SHARDS": str(params.shards),
+            "TAPWATCH_INGEST__MAX_BATCH": str(max_batch),
+        }
+        command = [sys.executable, "-m", "replay", "ingest", "--operator-listen", "127.0.0.1:0"]
+        process = subprocess.Popen(
+            [*command, "--bootstrap", params.bootstrap[0]],
+            env={**os.environ, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
 
 
 def assert_complete(params: KafkaParams, payments: Sequence[Payment]) -> None:
@@ -77,7 +92,7 @@ def assert_complete(params: KafkaParams, payments: Sequence[Payment]) -> None:
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_and_started_again_it_loses_nothing(params: KafkaParams) -> None:
+def test_killed_in_the_middle_and_started_again_it_loses_nothing(params: KafkaParams, start: Start) -> None:
     payments = [a_payment(number) for number in range(20_000)]
     inputs = [of(payment) for payment in payments]
     poison = [Input(b"poison %d" % number, partition=number % 4) for number in range(200)]
@@ -152,7 +167,7 @@ def test_two_processes_share_the_topics_and_one_takes_over(params: KafkaParams) 
     assert_complete(params, payments)
 
 
-def test_the_command_ends_with_words_when_too_much_is_bad(params: KafkaParams) -> None:
+def test_the_command_ends_with_words_when_too_much_is_bad(params: KafkaParams, start: Start) -> None:
     send(params, "ticks", [Input(b"poison", partition=0)] * 12_000)
     process = start(params)
     _, err = process.communicate(timeout=120)
@@ -162,7 +177,7 @@ def test_the_command_ends_with_words_when_too_much_is_bad(params: KafkaParams) -
     assert len(letters(params)) == 10_000
 
 
-def test_the_command_says_what_is_missing() -> None:
+def test_the_command_says_what_is_missing(start: Start) -> None:
     process = start(KafkaParams(bootstrap=("127.0.0.1:9",)))
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
