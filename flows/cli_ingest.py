@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from flows.cli import ConfigOption, JsonOption, app, fail, settings_or_exit
+from flows.cli import ConfigOption, JsonOption, app, fail, policy_or_exit, settings_or_exit
 
 if TYPE_CHECKING:
     from flows.broker.dead_letters import Letter
@@ -55,6 +55,7 @@ def ingest(
 
     settings = settings_or_exit(config)
     configure_logging(settings.log_format)
+    from flows.broker.first_policy import ensure_first_policy
     from flows.broker.ingest import BadRunError
     from flows.broker.ingest_command import run_ingest
     from flows.broker.log_writer import WriteError
@@ -66,8 +67,10 @@ def ingest(
             params = replace(params, operator_listen=operator_listen)
     except ValueError as error:
         raise fail(error) from None
+    policy = policy_or_exit(settings.policy_file)
     with _errors():
         try:
+            ensure_first_policy(kafka, policy)  # a payment must not be the first thing in a log
             run_ingest(kafka, params)
         except (BadRunError, WriteError) as error:
             raise fail(error) from None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.broker.destination import Destination
-from flows.cli import ConfigOption, JsonOption, app, fail, settings_or_exit
+from flows.cli import ConfigOption, JsonOption, app, fail, policy_or_exit, settings_or_exit
 from flows.cli_ingest import BootstrapOption
 from replay.cli_output import fail_if_damaged, print_summary, progress_bar
 from replay.errors import ReplayError
@@ -48,7 +48,8 @@ def send(
 
     params = kafka_params_or_exit(config, bootstrap)
     with _errors(), progress_bar("events") as advance:
-        summary = send_streams(streams, params, to, _rate(rate), advance).as_dict()
+        policy = policy_or_exit(settings_or_exit(config).policy_file)
+        summary = send_streams(streams, params, to, _rate(rate), advance, policy).as_dict()
     print_summary(summary, as_json)
     fail_if_damaged(summary)
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from alerting.decision import PolicyActivated
 from flows.broker.destination import Destination
 from flows.broker.event_sender import EventSender
+from flows.broker.first_policy import ensure_first_policy
 from flows.broker.params import KafkaParams
 from flows.codec import BadRecord, Event
 from replay.damage import StreamDamage
@@ -47,8 +49,12 @@ def send_streams(
     to: Destination,
     rate_per_s: float | None = None,
     progress: Progress = lambda _done, _total: None,
+    policy_text: str | None = None,
 ) -> SendSummary:
     """Send recorded streams, merged by event time; returns when the brokers have stored everything.
+
+    ``policy_text`` is the policy that shard logs begin with which are empty, where the streams, sent straight
+    into the log, begin with none.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def send_streams(
     BrokerError
         When the brokers can't be used; what was sent may be sent again.
     """
-    return send_events(merge_streams(streams), params, to, rate_per_s, progress)
+    return send_events(merge_streams(streams), params, to, rate_per_s, progress, policy_text)
 
 
 def send_events(
@@ -66,6 +72,7 @@ def send_events(
     to: Destination,
     rate_per_s: float | None = None,
     progress: Progress = lambda _done, _total: None,
+    policy_text: str | None = None,
 ) -> SendSummary:
     """Send ``events`` that are in no file; see :func:`send_streams`."""
     summary = SendSummary(str(to))
@@ -82,6 +89,8 @@ def send_events(
             if not sender.takes(event):
                 left_out[event.kind] += 1
                 continue
+            if not summary.events and policy_text is not None and _needs_policy(to, event):
+                ensure_first_policy(params, policy_text)
             if rate_per_s is not None:
                 _wait_until(begun + summary.events / rate_per_s)
             sender.send(event, time.time_ns() // 1_000)
@@ -92,6 +101,10 @@ def send_events(
     summary.seconds = round(time.monotonic() - begun, 3)
     summary.events_per_s = round(summary.events / summary.seconds, 1) if summary.seconds else 0.0
     return summary
+
+
+def _needs_policy(to: Destination, first: Event) -> bool:
+    return to is Destination.SHARD_LOG and not isinstance(first, PolicyActivated)
 
 
 def _wait_until(due: float) -> None:
