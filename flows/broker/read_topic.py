@@ -9,7 +9,6 @@ from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.structs import TopicPartition
 
-from flows.broker.committed import read_published, shard_partition
 from flows.broker.connection import make_consumer, topic
 from flows.broker.errors import BrokerUnreachableError, TopicMissingError, in_words
 from flows.broker.params import KafkaParams
@@ -108,21 +107,6 @@ class TopicTail:
     def close(self) -> None:
         """Close the connection."""
         self._consumer.close()
-
-
-def unpublished(params: KafkaParams) -> dict[int, int]:
-    """How many records of each shard's log the shard processes have still to decide and publish.
-
-    Raises
-    ------
-    BrokerError
-        When the brokers can't say.
-    """
-    shards = range(params.shards)
-    with closing(make_consumer(params)) as consumer, in_words(params, "see how far shards are published"):
-        ends = consumer.end_offsets([shard_partition(params, shard) for shard in shards])
-        done = read_published(params, shards, PATIENCE_S)
-    return {place.partition: end - done[place.partition].offset for place, end in ends.items()}
 
 
 def _record(came: ConsumerRecord) -> TopicRecord:

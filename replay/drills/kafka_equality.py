@@ -90,7 +90,7 @@ def _decide(rig: KafkaRig, stream: Iterable[Event], shards: int, processes: int)
     servers = [rig.server(params, f"process-{number}") for number in range(processes)]
     with ThreadPoolExecutor(processes) as pool:
         list(pool.map(ServerProcess.start, servers))
-        rig.wait_until_published(params)
+        rig.wait_until_idle(params)
         list(pool.map(ServerProcess.stop, servers))
     return published_digests(params)
 

@@ -9,13 +9,13 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from flows.broker.params import KafkaParams
-from flows.broker.read_topic import unpublished
+from flows.broker.status import read_status
 from flows.broker.topics import apply_topics
 from replay.drills.kafka_server import KafkaServer
 from replay.errors import ReplayError
 from replay.server_process import ServerProcess, TapwatchProcess
 
-SETTLE_TIMEOUT_S: Final = 300.0
+IDLE_TIMEOUT_S: Final = 300.0
 _LOOK_EVERY_S: Final = 0.5
 
 
@@ -68,8 +68,8 @@ class KafkaRig:
         log = self.folder / params.prefix / f"{name}.log"
         return self._kept(TapwatchProcess(log, arguments, _environment(params)))
 
-    def wait_until_published(self, params: KafkaParams, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
-        """Return when all that the shard logs hold is decided and published.
+    def wait_until_idle(self, params: KafkaParams, timeout_s: float = IDLE_TIMEOUT_S) -> None:
+        """Return when the input topics are read, and all that the shard logs hold is decided and published.
 
         Raises
         ------
@@ -78,11 +78,11 @@ class KafkaRig:
         """
         last: list[int] = []
         patient_until = 0.0
-        while any(behind := list(unpublished(params).values())):
+        while any(behind := _behind(params)):
             if behind != last:
                 last, patient_until = behind, time.monotonic() + timeout_s
             elif time.monotonic() > patient_until:
-                raise DrillTimeoutError(f"{sum(behind)} records are still not published")
+                raise DrillTimeoutError(f"{sum(behind)} records wait, and nothing happens")
             time.sleep(_LOOK_EVERY_S)
 
     def _kept(self, process: P) -> P:
@@ -114,3 +114,8 @@ def _environment(params: KafkaParams) -> dict[str, str]:
     return {
         f"TAPWATCH_KAFKA__{name.upper()}": str(value) for name, value in given.items() if value is not None
     }
+
+
+def _behind(params: KafkaParams) -> list[int]:
+    status = read_status(params)
+    return [each.lag_records for each in status.inputs] + [each.lag_records for each in status.shards]
