@@ -9,7 +9,12 @@ from typing import Final
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
 from flows.broker.connection import BrokerError, make_producer
 from flows.broker.params import KafkaParams
@@ -19,6 +24,8 @@ DELIVERY_S: Final = 4.0
 """How long a message is tried."""
 _BLOCK_S: Final = 2.0
 _STALL_S: Final = DELIVERY_S + 2.0
+_TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
+"""The fault of a message, not of the client."""
 
 Done = Callable[[Exception | None], None]
 
@@ -108,15 +115,16 @@ class PromptProducer:
         self._end(token, None)
 
     def _fail(self, token: int, error: Exception) -> None:
-        self._failed = True
         self._end(token, error)
 
     def _end(self, token: int, error: Exception | None) -> None:
         with self._lock:
             done = self._under_way.pop(token, None)
+            if done is None:
+                return  # of a client that was replaced: what it says now is no news of the present one
             self._moved_at = time.monotonic()
-        if done is not None:
-            done(error)
+            self._failed |= error is not None and not isinstance(error, _TOO_LARGE)
+        done(error)
 
 
 def _close(client: KafkaProducer, patience_s: float) -> None:
@@ -124,3 +132,5 @@ def _close(client: KafkaProducer, patience_s: float) -> None:
         client.close(timeout=patience_s)
     except KafkaError as error:
         _log.warning("producer_not_closed", reason=str(error))
+        # Messages are left, so the client has not come to the end of its own closing: its thread would stay.
+        client._sender.force_close()  # type: ignore[attr-defined]  # its only end without a wait

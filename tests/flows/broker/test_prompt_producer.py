@@ -1,0 +1,117 @@
+"""The producer of what is soon worth nothing, on a real broker that may stand still."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+from kafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
+
+from flows.broker import prompt_producer
+from flows.broker.connection import topic
+from flows.broker.params import KafkaParams
+from flows.broker.prompt_producer import PromptProducer
+from replay.drills.kafka_server import KafkaServer
+from tests.flows.broker.outboxes_made import wait_until
+
+TOO_LARGE = bytes(2 << 20)
+
+
+class Told:
+    """What became of messages, by name."""
+
+    def __init__(self) -> None:
+        self.times: Counter[str] = Counter()
+        self.errors: dict[str, Exception | None] = {}
+        self._lock = threading.Lock()
+
+    def of(self, name: str) -> Callable[[Exception | None], None]:
+        def done(error: Exception | None) -> None:
+            with self._lock:
+                self.times[name] += 1
+                self.errors[name] = error
+
+        return done
+
+    def wait_for(self, *names: str) -> None:
+        wait_until(lambda: all(name in self.errors for name in names), "the messages were told of")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_producer, "DELIVERY_S", 1.0)
+    monkeypatch.setattr(prompt_producer, "_BLOCK_S", 1.0)
+    monkeypatch.setattr(prompt_producer, "_STALL_S", 0.5)
+
+
+@pytest.fixture
+def producer(kafka_params: KafkaParams, quick: None) -> Iterator[PromptProducer]:  # noqa: ARG001
+    with closing(PromptProducer(kafka_params)) as made:
+        yield made
+
+
+def clients() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if "producer" in thread.name.lower()}
+
+
+def test_each_message_is_told_once_also_where_the_client_is_replaced_under_it(
+    own_kafka: KafkaServer, kafka_params: KafkaParams, producer: PromptProducer
+) -> None:
+    replies, told = topic(kafka_params, "replies"), Told()
+    producer.send(replies, b"before", 0, done=told.of("before"))
+    told.wait_for("before")
+    assert (at_first := clients())
+    own_kafka.pause()
+    for number in range(10):
+        producer.send(replies, b"during", 0, done=told.of(f"during-{number}"))
+
+    def replaced() -> bool:
+        producer.tend()
+        return "during-0" in told.errors
+
+    threading.Timer(2.0, own_kafka.resume).start()  # a client is made on a broker that answers
+    wait_until(replaced, "the client was given up")
+    wait_until(lambda: not clients() & at_first, "the client that was given up has ended")
+    assert {told.errors[f"during-{number}"] is None for number in range(10)} == {False}
+
+    newer = clients()
+    for number in range(3):
+        producer.tend()
+        producer.send(replies, b"after", 0, done=told.of(f"after-{number}"))
+        told.wait_for(f"after-{number}")
+        assert told.errors[f"after-{number}"] is None
+    assert clients() == newer, "what the old client said late cost the new one its place"
+    assert set(told.times.values()) == {1}
+
+
+def test_a_message_that_is_too_large_costs_no_other_its_place(
+    kafka_params: KafkaParams, producer: PromptProducer
+) -> None:
+    replies, told, at_first = topic(kafka_params, "replies"), Told(), clients()
+    producer.send(replies, TOO_LARGE, 0, done=told.of("large"))
+    assert isinstance(told.errors["large"], MessageSizeTooLargeError)
+    producer.tend()
+    producer.send(replies, b"small", 0, done=told.of("small"))
+    told.wait_for("small")
+    assert told.errors["small"] is None
+    assert clients() == at_first
+    assert set(told.times.values()) == {1}
+
+
+def test_a_message_for_a_topic_that_is_not_there_is_given_up_and_told_once(
+    producer: PromptProducer, kafka_params: KafkaParams
+) -> None:
+    told = Told()
+    producer.send(f"{kafka_params.prefix}.nowhere.v1", b"lost", 0, done=told.of("lost"))
+    told.wait_for("lost")
+    assert isinstance(told.errors["lost"], KafkaTimeoutError)
+    producer.tend()
+    producer.send(topic(kafka_params, "replies"), b"sent", 0, done=told.of("sent"))
+    told.wait_for("sent")
+    assert told.errors["sent"] is None
+    assert set(told.times.values()) == {1}
+
+
+def test_a_topics_partitions_are_known(producer: PromptProducer, kafka_params: KafkaParams) -> None:
+    assert producer.partitions_of(topic(kafka_params, "queries")) == kafka_params.shards
