@@ -31,6 +31,8 @@ from detectors.scoring import ModelParams, model_version
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.book import Book, LocalBook
 from flows.broker.asked_book import AskedBook
+from flows.broker.figures import Figures
+from flows.broker.figures_exported import export_figures
 from flows.broker.params import KafkaParams
 from flows.codec import decode_decision
 from flows.fault_injection import Faults
@@ -108,6 +110,7 @@ class Engine:
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
         self._position = 0
+        self._figures = Figures()
         self._stopping = threading.Event()
         self._questioning = Questioning(self._intake.dispatch)
         self._book = self._open_book()
@@ -316,6 +319,8 @@ class Engine:
             self._adopt_policy(came.body.decode())
         elif came.kind == Kind.TOLD:
             self._questioning.told(came)
+        elif came.kind == Kind.FIGURES:
+            self._figures = Figures.decode(came.body)
         elif came.kind == Kind.LOST:
             self._give_up(came)
 
@@ -342,6 +347,8 @@ class Engine:
 
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge
+        if self._params.kafka is not None:
+            export_figures(self.metrics, lambda: self._figures)
         gauge("log_position", "Position of the last log record.", lambda: self._position)
         gauge("payments_waiting", "Payments that wait for the flow.", lambda: self._intake.waiting)
         gauge("fallback_share", "Fallback answers of the last minute (0..1).", self._intake.rate.share)

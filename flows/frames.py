@@ -36,6 +36,7 @@ class Kind(IntEnum):
     POLICY = 12  # from the shard: the text of the policy that is in force
     ASK = 13  # to the shard: a question about a payment that may belong to another process's shard
     TOLD = 14  # from the shard: the answer to a question, nothing where nobody knows one
+    FIGURES = 15  # from the shard: figures of the process as JSON
 
 
 class Frame(NamedTuple):

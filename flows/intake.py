@@ -25,6 +25,11 @@ from flows.pending import FallbackEntry, Known, Publication, Submission, Twin
 
 Clock = Callable[[], float]
 
+TOO_LATE_S: Final = 1.0
+"""So long after its deadline a payment is answered no more: this process stood still, its caller has gone.
+
+Another process may have decided the payment meanwhile, and told a caller who asked again.
+"""
 QUEUED_SHARE: Final = 0.5
 """How much of its deadline a payment may spend in the queue, by the estimate."""
 
@@ -150,6 +155,8 @@ class Intake:
         """Answer without the flow, unless it was quicker: as is on record, else by the fallback."""
         decision = self._on_record(submission)
         if decision is None:
+            if self.clock() > submission.due + TOO_LATE_S:
+                raise EngineUnavailableError("the process stood still for too long; ask again")
             if cause is FallbackCause.DEADLINE and self.mode is Mode.CATCHING_UP:
                 cause = FallbackCause.STALE_STATE
             decision = self._fallback(submission.payment, cause)

@@ -1,12 +1,12 @@
 """Metrics of one engine, in the Prometheus text format."""
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, Metric, StateSetMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, StateSetMetricFamily
 from prometheus_client.registry import Collector
 from typing_extensions import override
 
@@ -43,6 +43,17 @@ class Metrics:
     def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Export a value that ``read`` returns at each scrape."""
         Gauge(f"tapwatch_{name}", text, registry=self.registry).set_function(read)
+
+    def gauges(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
+        """Export a value for each of what ``read`` returns at each scrape, by the value of ``label``."""
+
+        def family() -> Metric:
+            found = GaugeMetricFamily(f"tapwatch_{name}", text, labels=[label])
+            for value, number in read().items():
+                found.add_metric([value], number)
+            return found
+
+        self.registry.register(_Asked(family))
 
     def counter(self, name: str, text: str, read: Callable[[], float]) -> None:
         """Export a count that only grows; ``read`` returns it at each scrape."""

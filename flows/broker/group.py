@@ -93,6 +93,11 @@ class ShardGroup:
         found = self._consumer.end_offsets(list(map(self._partition, shards)))
         return {partition.partition: offset for partition, offset in found.items()}
 
+    def known_end(self, shard: int) -> int:
+        """Behind which offset a shard's partition ended when something was last fetched; 0 before that."""
+        partition = self._partition(shard)
+        return self._consumer.highwater(partition) or 0 if partition in self._consumer.assignment() else 0
+
     def poll(self, timeout_s: float, most: int) -> dict[int, list[Fetched]]:
         """The next messages by shard, ``most`` at most in all; a broker that is away is waited for."""
         try:

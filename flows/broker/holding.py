@@ -1,6 +1,7 @@
 """The shards that this process owns: files fetched, lanes opened, handed over and dropped."""
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from detectors.scoring import ModelParams
 from flows.broker.committed import read_published
 from flows.broker.connection import BrokerError
 from flows.broker.exchange import Exchange
+from flows.broker.figures import Figures, ShardFigures
 from flows.broker.files import shard_file
 from flows.broker.params import KafkaParams
 from flows.broker.publisher import Publisher
@@ -29,6 +31,7 @@ from flows.task import ShardTask
 HANDED_OVER_BYTES: Final = 512 << 20
 """A larger shard file is not copied while its next owner waits; it starts from the last copy."""
 
+_COUNTS: Final = ("published", "aborted", "fenced")
 _PUBLISHED_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
@@ -45,6 +48,8 @@ class Held:
     """Behind which offset the partition ended when the shard was taken over."""
     shared_to: int
     """What was to be shared up to this log position, former owners have shared but for the last of it."""
+    arrival_us: int = 0
+    """When the last message that was taken in came to the edge, in Unix microseconds."""
 
     @property
     def is_live(self) -> bool:
@@ -168,6 +173,19 @@ class Holding:
     def share(self, event: ShardKnowledge) -> None:
         """Tell the other shards what one of ours learned."""
         self._exchange.share(event)
+
+    def figures(self, known_end: Callable[[int], int], decided: int) -> Figures:
+        """What the process says of itself; ``known_end`` tells where a shard's partition ends."""
+        publisher = self._publisher.figures()
+        unpublished = publisher["behind"]
+        assert isinstance(unpublished, dict)
+        shards = {}
+        for shard, held in self.held.items():
+            lag = max(0, known_end(shard) - held.next_offset)
+            waited_s = max(0.0, time.time() - held.arrival_us / 1e6) if lag and held.arrival_us else 0.0
+            shards[str(shard)] = ShardFigures(held.lane.read, lag, waited_s, unpublished.get(shard, 0))
+        counts = {name: value for name in _COUNTS if isinstance(value := publisher[name], int)}
+        return Figures(shards, decided, counts["published"], counts["aborted"], counts["fenced"])
 
     def publish_again(self) -> None:
         """Have the publisher go on with what we hold."""

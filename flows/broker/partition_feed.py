@@ -17,7 +17,7 @@ from flows.broker.holding import Held, Holding
 from flows.broker.wire import Origin, read_message
 from flows.codec import BadRecord
 from flows.dataflow import Work
-from flows.frames import Kind, Worked
+from flows.frames import Kind, Worked, frame
 from flows.inbox import Inbox, Request
 from flows.log import LogRecord
 from flows.outputs import Decided, Output, Shared, TaskFault
@@ -27,6 +27,7 @@ IDLE_COMMIT_S: Final = 0.02
 """How long finished work waits for a new record to share its transaction with."""
 IDLE_WAIT_S: Final = 0.2
 BUSY_WAIT_S: Final = 0.0
+REPORT_S: Final = 1.0
 BULK: Final = 256
 """Messages taken at once while nobody waits inline."""
 _FIRST_ASSIGNMENT_S: Final = 10.0
@@ -78,6 +79,7 @@ class PartitionFeed:
         self._turn = 0
         self._payments, self._begun, self._faults = 0, 0.0, 0
         self._awaited = False
+        self._decided, self._report_at = 0, 0.0
         self._pacing = Pacing()
         self.publish_again = threading.Event()
         """Set when the publisher let go of shards that may still be ours."""
@@ -119,6 +121,7 @@ class PartitionFeed:
         """See :meth:`flows.dataflow.Feed.next_batch`."""
         for held in self._holding.held.values():
             held.lane.task.settle()
+        self._report()
         self._open_what_came()
         if self.publish_again.is_set():
             self.publish_again.clear()
@@ -192,11 +195,20 @@ class PartitionFeed:
             else:
                 requests.append(Request(message.kind, message.origin, message.record))
         held.next_offset = fetched[-1].offset + 1
+        if requests:
+            held.arrival_us = requests[-1].record.arrival_us
         records = held.lane.take_in(requests, held.next_offset)
         for record in records:
             if isinstance(record.event, PolicyActivated):
                 self._inbox.say(Kind.POLICY, record.event.text)
         return records
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        if now >= self._report_at:
+            self._report_at = now + REPORT_S
+            figures = self._holding.figures(self._group.known_end, self._decided)
+            self._inbox.pass_on(frame(Kind.FIGURES, body=figures.encode()))
 
     def _commit(self) -> None:
         for held in self._holding.held.values():
@@ -228,6 +240,7 @@ class PartitionFeed:
             if held is None:
                 continue
             if isinstance(output, Decided):
+                self._decided += 1
                 held.lane.answer(output)
             elif isinstance(output, Shared):
                 if output.position > held.shared_to:

@@ -47,6 +47,7 @@ class _Owned:
         self.file = file
         self.outbox: Outbox | None = None
         self.committed_at = 0.0
+        self.committed_offset = 0
 
 
 class Publisher:
@@ -179,7 +180,7 @@ class Publisher:
         now = time.monotonic()
         for each, at in published.items():
             _outbox(each).published = at.position
-            each.committed_at = now
+            each.committed_at, each.committed_offset = now, at.offset
         self._published += len(rows)
         self._transactions += 1
 
@@ -199,6 +200,7 @@ class Publisher:
             with suppress(KafkaTimeoutError):
                 published = read_published(self._params, [each.shard], READ_TIMEOUT_S)
                 each.outbox = Outbox(each.file, published[each.shard].position)
+                each.committed_offset = published[each.shard].offset
                 self._open[each.shard] = each
 
     def _waiting(self) -> dict[_Owned, Batch]:
@@ -207,7 +209,9 @@ class Publisher:
         found = {}
         for each in self._open.values():
             batch = _outbox(each).waiting(limit)
-            moved = batch.position > _outbox(each).published
+            # Repeats and broadcast knowledge have offsets, and maybe no position of their own.
+            offset = _outbox(each).offset_at(batch.position)
+            moved = batch.position > _outbox(each).published or offset > each.committed_offset
             if batch.rows or (moved and (self._stopping or now >= each.committed_at + QUIET_COMMIT_S)):
                 found[each] = batch
         return found

@@ -14,6 +14,7 @@ from flows.frames import Kind
 from flows.intake import IntakeParams, Mode
 from flows.pending import FallbackEntry, Known, Submission, Twin
 from tests.flows.intakes_made import (
+    Clock,
     Make,
     Shard,
     close_lines,
@@ -35,6 +36,18 @@ def test_the_engines_answer_reaches_the_caller(make: Make) -> None:
     assert (came.kind, event_of(came)) == (Kind.PAYMENT, payment())
     shard.decide(came, decision(payment()))
     assert pending.result() == decision(payment())
+
+
+def test_who_stood_still_long_past_the_deadline_answers_no_more_and_logs_nothing(
+    make: Make, tmp_path: Path
+) -> None:
+    intake, _ = make()
+    pending = submit(intake, payment(), 0.1)
+    assert isinstance(intake.clock, Clock)
+    intake.clock.now += 1.2
+    with pytest.raises(EngineUnavailableError, match="stood still"):
+        pending.answer_now()
+    assert noted(tmp_path) == []
 
 
 def test_a_passed_deadline_is_answered_by_the_fallback_and_logged_with_its_payment(make: Make) -> None:
