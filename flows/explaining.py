@@ -1,14 +1,16 @@
 """A decision explained, read from a shard file beside whoever writes it."""
 
 import json
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from alerting.engine import Explanation
+from alerting.engine import Explanation, UnknownTransactionError
 from alerting.wording import amount_words, reason_line
 from flows.codec import encode_event, plain_decision
 from flows.on_record import explain
-from flows.sqlite_shard import SHARD_FILE, ShardFileError, SqliteShard
+from flows.shard_folder import shard_files
+from flows.sqlite_shard import SqliteShard
 
 
 def read_explanation(data_dir: Path, tenant: str, transaction_id: str) -> Explanation:
@@ -21,16 +23,10 @@ def read_explanation(data_dir: Path, tenant: str, transaction_id: str) -> Explan
     UnknownTransactionError
         When no decision is on record.
     """
-    path = data_dir / SHARD_FILE
-    if not path.exists():
-        raise ShardFileError(
-            f"{path}: there is no such file; --data-dir names the folder of a server or a replay"
-        )
-    reader = SqliteShard.open_reader(path)
-    try:
-        return explain(reader, tenant, transaction_id)
-    finally:
-        reader.close()
+    for path in shard_files(data_dir):
+        with closing(SqliteShard.open_reader(path)) as reader, suppress(UnknownTransactionError):
+            return explain(reader, tenant, transaction_id)
+    raise UnknownTransactionError(transaction_id)
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:

@@ -109,6 +109,7 @@ def record(
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the shard file.")] = None,
     after: Annotated[int, typer.Option(min=0, help="Begin behind this log position.")] = 0,
     until: Annotated[int | None, typer.Option(help="End with this log position.")] = None,
+    shard: Annotated[int | None, typer.Option(help="Which shard, where the folder holds several.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -125,14 +126,14 @@ def record(
         raise fail(f"--until: {until}; allowed: more than --after, which is {after}")
     settings = settings_or_exit(config, data_dir=data_dir)
     with _errors(), progress_bar("records") as advance:
-        summary = export(settings.data_dir, out, after, until, advance)
+        summary = export(settings.data_dir, out, after, until, advance, shard)
     print_summary(summary, as_json)
 
 
 @app.command()
 def diff(
-    a: Annotated[Path, typer.Argument(help="Folder of a run, or the data folder of a server.")],
-    b: Annotated[Path, typer.Argument(help="Folder of another run, or of a server.")],
+    a: Annotated[Path, typer.Argument(help="Folder of a run, data folder of a server, or a shard file.")],
+    b: Annotated[Path, typer.Argument(help="Another one of these.")],
     as_json: JsonOption = False,
 ) -> None:
     """Say which decisions of two runs differ and how; exits 1 on a difference.

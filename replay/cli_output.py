@@ -42,7 +42,7 @@ def warn_of_damage(*runs: Path) -> None:
     from replay.damage import damage_in_words
     from replay.summary import read_summary
 
-    for run in runs:
+    for run in filter(Path.is_dir, runs):
         for damage in read_summary(run).get("damage", ()):
             console.print(
                 f"note: {run} was made from a damaged stream: {damage_in_words(damage)}", markup=False

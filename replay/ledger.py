@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from flows.codec import decode_decision
-from flows.sqlite_shard import SHARD_FILE, ShardFileError, SqliteShard
+from flows.shard_folder import shard_files
+from flows.sqlite_shard import ShardFileError, SqliteShard
 from replay.decisions import DECISIONS_FILE, DecisionWriter
 from replay.errors import RunError
 
@@ -16,24 +17,40 @@ _READ_AT_ONCE: Final = 4_096
 
 
 @contextmanager
-def decisions_in(folder: Path) -> Iterator[Path]:
+def decisions_in(place: Path) -> Iterator[Path]:
     """A folder with ``decisions.parquet``: the folder itself, or its ledger written out for a while.
+
+    ``place`` is the folder of a run or of a server, or a shard file.
 
     Raises
     ------
     RunError
-        When the folder's shard file can't be read.
+        When the shard file can't be read, or there are several.
     """
-    if (folder / DECISIONS_FILE).exists() or not (folder / SHARD_FILE).exists():
-        yield folder
+    if (place / DECISIONS_FILE).exists():
+        yield place
+        return
+    file = place if place.is_file() else _only_shard_file(place)
+    if file is None:
+        yield place
         return
     with tempfile.TemporaryDirectory(prefix="tapwatch-ledger-") as written:
-        write_ledger(folder, Path(written))
+        write_ledger(file, Path(written))
         yield Path(written)
 
 
-def write_ledger(data_dir: Path, out: Path) -> int:
-    """Write the decisions of a server's ledger into the folder ``out``, in log order; returns their number.
+def _only_shard_file(folder: Path) -> Path | None:
+    try:
+        found = shard_files(folder)
+    except ShardFileError:
+        return None  # who reads the decisions says what is missing
+    if len(found) > 1:
+        raise RunError(f"{folder}: holds {len(found)} shards; name one of their files, such as {found[0]}")
+    return found[0]
+
+
+def write_ledger(file: Path, out: Path) -> int:
+    """Write the decisions of a shard file into the folder ``out``, in log order; returns their number.
 
     The server may go on meanwhile: the ledger is read up to where it ended at the beginning.
 
@@ -43,7 +60,7 @@ def write_ledger(data_dir: Path, out: Path) -> int:
         When the shard file can't be read.
     """
     try:
-        with closing(SqliteShard.open_reader(data_dir / SHARD_FILE)) as shard, DecisionWriter(out) as writer:
+        with closing(SqliteShard.open_reader(file)) as shard, DecisionWriter(out) as writer:
             at, last = 0, shard.position
             while at < last:
                 for entry in shard.read(at, min(_READ_AT_ONCE, last - at)):
@@ -53,4 +70,4 @@ def write_ledger(data_dir: Path, out: Path) -> int:
                         writer.write(decode_decision(row.decision))
             return writer.count
     except (ShardFileError, sqlite3.DatabaseError) as error:
-        raise RunError(f"{data_dir / SHARD_FILE}: can't be read: {error}") from None
+        raise RunError(f"{file}: can't be read: {error}") from None

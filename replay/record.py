@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from flows.sqlite_shard import SHARD_FILE, ShardFileError, SqliteShard
+from flows.shard_folder import one_shard_file
+from flows.sqlite_shard import ShardFileError, SqliteShard
 from replay.errors import StreamError
 from replay.streams import StreamWriter
 
@@ -18,28 +19,29 @@ def record(
     after: int = 0,
     until: int | None = None,
     progress: Callable[[int, int | None], None] | None = None,
+    shard: int | None = None,
 ) -> dict[str, Any]:
     """Write the log records behind ``after``, up to ``until``, to the stream ``out``; returns counts.
 
-    The log may be written meanwhile: the span ends where the log ended when recording began.
+    The log may be written meanwhile: the span ends where the log ended when recording began. ``shard``
+    chooses among the shards that a process on Kafka has files of.
 
     Raises
     ------
     StreamError
         When there is no log in ``data_dir`` or ``out`` can't be written.
     """
-    path = data_dir / SHARD_FILE
-    if not path.exists():
-        raise StreamError(
-            f"{path}: there is no such file; --data-dir names the folder of a server or a replay"
-        )
-    shard = SqliteShard.open_reader(path)
     try:
-        last = shard.end if until is None else min(until, shard.end)
+        path = one_shard_file(data_dir, shard)
+    except ShardFileError as error:
+        raise StreamError(str(error)) from None
+    reader = SqliteShard.open_reader(path)
+    try:
+        last = reader.end if until is None else min(until, reader.end)
         at = after
         with StreamWriter(out) as writer:
             while at < last:
-                for entry in shard.read(at, min(READ_AT_ONCE, last - at)):
+                for entry in reader.read(at, min(READ_AT_ONCE, last - at)):
                     writer.write(entry.event)
                     at = entry.position
                 if progress is not None:
@@ -47,5 +49,5 @@ def record(
     except (ShardFileError, sqlite3.DatabaseError) as error:
         raise StreamError(f"{path}: can't be read: {error}") from None
     finally:
-        shard.close()
+        reader.close()
     return {"records": max(0, at - after), "first_position": after + 1, "last_position": at, "out": str(out)}

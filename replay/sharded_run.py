@@ -133,7 +133,7 @@ class ShardedFeed:
             teller = self._shards[event.shard]
             teller.knowledge += 1
             teller.knowledge_bytes += len(record.payload)
-        work = []
+        work: list[Work] = []
         for number in shards_of(event, len(self._shards)):
             shard = self._shards[number]
             finished = shard.task.changes() if shard.file.end % COMMIT_EVERY == COMMIT_EVERY - 1 else None

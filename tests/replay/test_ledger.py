@@ -53,7 +53,7 @@ def test_a_replay_under_another_policy_differs_from_the_ledger(tmp_path: Path) -
 
 def test_the_ledger_is_written_as_the_decisions_of_a_run(tmp_path: Path) -> None:
     data, _ = a_server_and_a_run(tmp_path)
-    assert write_ledger(data, tmp_path) == COUNT
+    assert write_ledger(data / "shard.db", tmp_path) == COUNT
 
 
 def test_a_run_that_kept_its_shard_is_taken_as_a_run(tmp_path: Path) -> None:
