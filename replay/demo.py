@@ -17,6 +17,7 @@ from alerting.decision import Action, Decision, FallbackAnswered, PolicyActivate
 from alerting.rpc.convert import read_decision
 from alerting.wording import amount_words, reason_line
 from detectors.events import Outcome, Payment, Verdict
+from detectors.knowledge import ShardKnowledge
 from flows.codec import BadRecord, Event
 from replay.gateway import GatewayClient
 from replay.server_process import ServerProcess
@@ -103,7 +104,7 @@ def _play(events: Sequence[Event], gateway: GatewayClient, frauds: set[str], con
                     status.update(f"{len(seen.decisions):,} payments, now {event.event_time:%a %d %b %Y}")
             elif isinstance(event, Outcome):
                 gateway.report_outcome(event)
-            elif not isinstance(event, PolicyActivated | FallbackAnswered):
+            elif not isinstance(event, PolicyActivated | FallbackAnswered | ShardKnowledge):
                 seen.published += gateway.publish([event]).accepted
     return seen
 
