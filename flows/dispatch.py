@@ -1,6 +1,7 @@
 """The serving process's end of the line: what waits for the shard process, and what that has not answered."""
 
 import threading
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Final
@@ -40,7 +41,7 @@ class Dispatch:
         self._line: Line | None = None
         self._queue: deque[Submission | FallbackEntry] = deque()
         self._events: deque[Publication] = deque()
-        self._sent: dict[int, Entry] = {}
+        self._sent: dict[int, tuple[Entry, float]] = {}
         self._sent_cost = 0
         self._sent_payments = 0
         self._sent_events = 0
@@ -78,7 +79,7 @@ class Dispatch:
         """
         with self._lock:
             self._line = None
-            sent, self._sent = list(self._sent.values()), {}
+            sent, self._sent = [entry for entry, _ in self._sent.values()], {}
             self._sent_cost = self._sent_payments = self._sent_events = 0
             self._queue.extendleft(e for e in reversed(sent) if isinstance(e, FallbackEntry))
             lost = [e for e in sent if not isinstance(e, FallbackEntry)]
@@ -88,15 +89,43 @@ class Dispatch:
     def settle(self, ticket: int) -> Entry | None:
         """The entry that has been dealt with; None when it was before, by a former owner of its shard."""
         with self._lock:
-            entry = self._sent.pop(ticket, None)
-            if entry is None:
-                return None
-            self._sent_cost -= _cost(entry)
-            self._sent_events -= isinstance(entry, Publication)
-            if isinstance(entry, Submission):
-                self._sent_payments -= 1
-                self.payments -= 1
-            return entry
+            return self._settle(ticket)
+
+    def _settle(self, ticket: int) -> Entry | None:
+        found = self._sent.pop(ticket, None)
+        if found is None:
+            return None
+        entry, _ = found
+        self._sent_cost -= _cost(entry)
+        self._sent_events -= isinstance(entry, Publication)
+        if isinstance(entry, Submission):
+            self._sent_payments -= 1
+            self.payments -= 1
+        return entry
+
+    def overdue(self, answered_s: float, patience_s: float) -> list[Submission | Publication]:
+        """Expect no more to hear of entries that were sent so long ago; gives those.
+
+        Who would have told of them may be gone: they must not take others' room for ever.
+
+        Parameters
+        ----------
+        answered_s
+            How long to expect news of a payment that the fallback has answered meanwhile.
+        patience_s
+            How long to expect news of anything else but the fallback's answers.
+        """
+        now, late = time.monotonic(), []
+        with self._lock:
+            for ticket, (entry, sent_at) in list(self._sent.items()):
+                if isinstance(entry, FallbackEntry):
+                    continue
+                answered = isinstance(entry, Submission) and entry.decision is not None
+                if now - sent_at >= (answered_s if answered else patience_s):
+                    self._settle(ticket)
+                    late.append(entry)
+            self._pump()
+        return late
 
     def worked(self, worked: Worked) -> None:
         """Note how long a batch took and send what has room now."""
@@ -124,7 +153,7 @@ class Dispatch:
             return
         frames = []
         while (entry := self._next(_BUFFER_SHARE * line.buffer_bytes)) is not None:
-            self._sent[self._next_ticket] = entry
+            self._sent[self._next_ticket] = entry, time.monotonic()
             self._sent_cost += _cost(entry)
             self._sent_payments += isinstance(entry, Submission)
             self._sent_events += isinstance(entry, Publication)

@@ -115,9 +115,14 @@ class Sender:
         return self._line.receive(_LOOK_UP_S)
 
     def _send(self, request: Request[int]) -> None:
-        """Write a request to its shard's log, whose owner answers it; or to all logs, which is the answer."""
+        """Write a request to its shard's log, whose owner answers it.
+
+        What goes to all logs is answered when it is there; so is what the fallback answered, whose place
+        among the others nobody asks for: it must not wait for an owner.
+        """
         shards = shards_of(request.record.event, self._params.shards)
-        origin = Origin(self._process, request.asker) if len(shards) == 1 else None
+        asks = len(shards) == 1 and request.kind is not Kind.FALLBACK
+        origin = Origin(self._process, request.asker) if asks else None
         headers = message_headers(LogMessage(request.kind, request.record, origin))
         key, done = message_key(request.record.event), partial(self._done, request, _Tally(len(shards)))
         with self._lock:
@@ -141,5 +146,5 @@ class Sender:
                 return
         if tally.failed:
             self._inbox.pass_on(frame(Kind.LOST, request.asker) + _LOOK)
-        elif tally.of > 1:
+        elif tally.of > 1 or request.kind is Kind.FALLBACK:
             self._inbox.pass_on(noted_frame(request.asker, Noted(0, duplicate=False, conflict=False)) + _LOOK)

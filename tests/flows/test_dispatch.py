@@ -74,3 +74,21 @@ def test_a_payment_that_nobody_waits_for_any_more_starts_anew_behind_a_death(mak
     shard = Shard(intake)
     shard.decide(shard.take()[0], decision(payment()))
     assert again.result() == decision(payment())
+
+
+def test_what_nobody_tells_of_any_more_gives_its_room_to_others(make: Make) -> None:
+    intake, shard = make(IntakeParams(max_batch=1))
+    waiting = submit(intake, payment("t-0"), 9.0)
+    answered = submit(intake, payment("t-1"), 0.0)
+    answered.result()
+    event_sent = intake.offer(event(0))
+    behind = submit(intake, payment("t-2"), 9.0)
+    sent = {came.kind: came for came in shard.take()}
+    assert sorted(sent) == [Kind.PAYMENT, Kind.EVENT, Kind.FALLBACK]
+    assert intake.dispatch.overdue(60.0, 60.0) == []
+    assert intake.dispatch.overdue(0.0, 60.0) == [answered]
+    assert [Kind(came.kind) for came in shard.take()] == [Kind.PAYMENT]
+    assert intake.dispatch.overdue(60.0, 0.0) == [waiting, event_sent, behind]
+    assert intake.dispatch.payments == 0
+    assert intake.dispatch.settle(sent[Kind.EVENT].ticket) is None
+    assert intake.dispatch.settle(sent[Kind.FALLBACK].ticket) is not None, "its place in the log is awaited"
