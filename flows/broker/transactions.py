@@ -2,12 +2,12 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import ConsumerGroupMetadata
 
 from flows.broker.committed import Published, commit_of, shard_partition
@@ -18,6 +18,8 @@ from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 """After this the brokers end the transaction of a process that died, so that its successor can go on."""
+COMMIT_TIMEOUT_S: Final = 15.0
+"""Longer than the brokers let a transaction be: by then it has ended one way or the other."""
 BATCH_BYTES: Final = 262_144
 REST_EVERY: Final = 8
 REST_S: Final = 0.000_1
@@ -65,12 +67,16 @@ class TransactionalOutlet:
             if number % REST_EVERY == 0:
                 time.sleep(REST_S)
         commits = {shard_partition(self._params, shard): commit_of(at) for shard, at in published.items()}
-        producer.send_offsets_to_transaction(commits, member)
-        producer.commit_transaction()
+
+        def commit() -> None:
+            producer.send_offsets_to_transaction(commits, member)
+            producer.commit_transaction()
+
+        _within(COMMIT_TIMEOUT_S, commit)
 
     def abort(self) -> None:
         """Take back what the transaction under way has published."""
-        self._producer.abort_transaction()
+        _within(COMMIT_TIMEOUT_S, self._producer.abort_transaction)
         # The client keeps commits that the group refused, and makes them in its next transaction: a shard
         # that has gone to another process would count as published further than it is. So it is made anew.
         self.close()
@@ -99,6 +105,28 @@ class TransactionalOutlet:
             _close(producer)
             raise
         return producer
+
+
+def _within(seconds: float, call: Callable[[], None]) -> None:
+    """Call; raise KafkaTimeoutError when it takes longer, and leave it to its fate.
+
+    The client waits for these without end, and one whose broker was killed at a bad moment does so for ever.
+    """
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  (raised again where it is waited for)
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="transaction", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if thread.is_alive():
+        raise KafkaTimeoutError(f"a transaction did not end within {seconds:g} s")
 
 
 def _close(producer: KafkaProducer) -> None:
