@@ -52,6 +52,8 @@ from flows.supervision import Spawn, Supervisor
 DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
 PUBLISH_TIMEOUT_S: Final = 10.0
+ANSWERED_S: Final = 1.0
+"""How long a payment that the fallback has answered is kept in mind where its shard may have no owner."""
 START_PATIENCE_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
@@ -309,7 +311,7 @@ class Engine:
             self._settle(came)
         elif came.kind == Kind.WORKED:
             worked = read_worked(came.body)
-            self._position = worked.position
+            self._position = max(self._position, worked.position)
             self.metrics.faulted(worked.faults)
             intake.dispatch.worked(worked)
         elif came.kind == Kind.RUNNING:
@@ -321,6 +323,7 @@ class Engine:
             self._questioning.told(came)
         elif came.kind == Kind.FIGURES:
             self._figures = Figures.decode(came.body)
+            self._give_up_overdue()
         elif came.kind == Kind.LOST:
             self._give_up(came)
 
@@ -344,6 +347,15 @@ class Engine:
         elif isinstance(entry, Submission):
             entry.cause = FallbackCause.FAULT
             entry.wake()
+
+    def _give_up_overdue(self) -> None:
+        """Whoever owned a record's shard may have gone without a word: its room is for others."""
+        for entry in self._intake.dispatch.overdue(ANSWERED_S, PUBLISH_TIMEOUT_S):
+            if isinstance(entry, Publication):
+                entry.settle(None)
+            elif entry.decision is None:
+                entry.cause = FallbackCause.FAULT
+                entry.wake()
 
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge

@@ -1,6 +1,7 @@
 """The shards that this process owns: files fetched, lanes opened, handed over and dropped."""
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -148,13 +149,14 @@ class Holding:
         held = self._remove(shard)
         if held is None:
             return
-        opened = held.lane.shard
-        held.lane.commit()
-        if self._snapshots is not None and os.path.getsize(opened.path) <= HANDED_OVER_BYTES:
-            try:
-                self._snapshots.save(shard, opened.path)
-            except (OSError, SnapshotError) as error:
-                _log.error("snapshot_not_saved", shard=shard, reason=str(error))
+        path = held.lane.shard.path
+        try:
+            held.lane.commit()
+            if self._snapshots is not None and os.path.getsize(path) <= HANDED_OVER_BYTES:
+                self._snapshots.save(shard, path)
+        except (OSError, sqlite3.Error, SnapshotError) as error:
+            # It goes all the same: what is not stored or copied, its next owner makes from the partition.
+            _log.error("shard_not_stored_for_its_next_owner", shard=shard, reason=str(error))
         held.lane.close()
         _log.info("shard_handed_over", shard=shard)
 

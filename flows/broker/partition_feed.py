@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
+from kafka.errors import KafkaError
 
 from alerting.decision import PolicyActivated
 from flows import keys
@@ -121,6 +122,9 @@ class PartitionFeed:
         """See :meth:`flows.dataflow.Feed.next_batch`."""
         for held in self._holding.held.values():
             held.lane.task.settle()
+        if self._finished.is_set():  # others write to our shards for ever: that is not to be waited for
+            self._commit()
+            raise StopIteration
         self._report()
         self._open_what_came()
         if self.publish_again.is_set():
@@ -131,8 +135,6 @@ class PartitionFeed:
         if not messages and not work:
             self._commit()
             self._say_running()
-            if self._finished.is_set():
-                raise StopIteration
             messages = self._poll(BUSY_WAIT_S if self._holding.fetching or self._wanted else IDLE_WAIT_S)
         if messages:
             self._begun = time.monotonic()
@@ -153,7 +155,12 @@ class PartitionFeed:
             self._holding.fetch(shard)
         fetched = self._holding.fetched()
         if fetched:
-            ends = self._group.ends(list(fetched))
+            try:
+                ends = self._group.ends(list(fetched))
+            except KafkaError as error:  # the brokers are away: once more, when they may be back
+                _log.warning("shards_not_opened", shards=list(fetched), error=repr(error))
+                self._wanted += fetched
+                return
             for shard, published in fetched.items():
                 self._holding.open(shard, published, ends[shard], self._group.begin)
                 self._tell_policy(shard)
