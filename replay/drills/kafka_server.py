@@ -73,6 +73,8 @@ class KafkaServer:
         Settings of the broker beside those that keep it small and quick.
     users
         Names and passwords (mechanism PLAIN) that a second port asks for, see ``guarded``.
+    port
+        Where it listens on 127.0.0.1; a free port without.
     """
 
     def __init__(
@@ -80,10 +82,12 @@ class KafkaServer:
         folder: Path,
         properties: Mapping[str, str] | None = None,
         users: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.folder = folder
         self.start_seconds = 0.0
-        self._port, self._guarded_port, controller = _free_ports(3)
+        free, self._guarded_port, controller = _free_ports(3)
+        self._port = port or free
         known = " ".join(f'user_{name}="{password}"' for name, password in (users or {}).items())
         self._properties = {
             **_SMALL,
@@ -125,11 +129,12 @@ class KafkaServer:
         assert not self.running, "the broker runs already"
         begun = time.monotonic()
         classes = f"{kafka_jars()}/*"
+        file = self._write_properties()
         if not (self.folder / "data").exists():
-            self._format(classes)
+            self._format(classes, file)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                ["java", *_JAVA, "-cp", classes, "kafka.Kafka", str(self.folder / "server.properties")],
+                ["java", *_JAVA, "-cp", classes, "kafka.Kafka", str(file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -149,6 +154,17 @@ class KafkaServer:
         if self.running:
             self.resume()
             self._end(signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until it ends by itself.
+
+        Raises
+        ------
+        KafkaStartError
+            When it does, with what it said.
+        """
+        self._running().wait()
+        raise KafkaStartError(f"the broker ended; it said:\n{self._said()}")
 
     def kill(self) -> None:
         """Pull the plug: SIGKILL, nothing is flushed."""
@@ -172,10 +188,13 @@ class KafkaServer:
     def _log(self) -> Path:
         return self.folder / "broker.log"
 
-    def _format(self, classes: str) -> None:
+    def _write_properties(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "server.properties"
         file.write_text("".join(f"{name}={value}\n" for name, value in self._properties.items()))
+        return file
+
+    def _format(self, classes: str, file: Path) -> None:
         tool = ["java", *_JAVA, "-XX:TieredStopAtLevel=1", "-cp", classes, "kafka.tools.StorageTool"]
         # A cluster id is sixteen bytes in Base64; there is no second cluster that it could be mixed up with.
         command = [*tool, "format", "-t", "dGFwd2F0Y2gtZHJpbGxzMQ", "-c", str(file)]
