@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flows.data_status import DataStatus
     from flows.settings import Settings
 
+_LOOK_AGAIN_S: Final = 0.5
 _WIDTH_ELSEWHERE: Final = 200
 _WORDS: Final = ("owner", "topic")
 
@@ -29,6 +31,9 @@ def status(
     max_lag_s: Annotated[
         float, typer.Option("--max-lag-s", min=0.0, help="More seconds behind than this is wrong.")
     ] = 60.0,
+    wait: Annotated[
+        float, typer.Option(min=0.0, help="Seconds to wait until nothing is behind and nothing wrong.")
+    ] = 0.0,
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the shard file, without brokers.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -45,8 +50,14 @@ def status(
     """
     settings = settings_or_exit(config, data_dir=data_dir)
     # A folder that is named is the one that is meant.
-    found = _data(settings) if data_dir is not None or not settings.kafka.bootstrap else _cluster(settings)
-    problems = found.problems(max_lag_s)
+    read = _data if data_dir is not None or not settings.kafka.bootstrap else _cluster
+    over = time.monotonic() + wait
+    while True:
+        found = read(settings)
+        problems = found.problems(max_lag_s)
+        if not (problems or found.behind) or time.monotonic() > over:
+            break
+        time.sleep(_LOOK_AGAIN_S)
     if as_json:
         print(json.dumps({**asdict(found), "problems": problems}, indent=2, default=_plain))
     else:

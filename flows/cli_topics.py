@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -30,7 +30,11 @@ _NUMBERS: Final = ("partitions", "copies", "records")
 
 
 @topics_app.command("apply")
-def topics_apply(config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def topics_apply(
+    wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for brokers that start.")] = 0.0,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Make the topics that are missing and put wrong settings right.
 
     It can be run again at any time, also while the engine works. It deletes nothing: a longer retention or a
@@ -42,10 +46,12 @@ def topics_apply(config: ConfigOption = None, as_json: JsonOption = False) -> No
 
     Example: `TAPWATCH_KAFKA__BOOTSTRAP=127.0.0.1:9092 tapwatch topics apply`
     """
+    from flows.broker.connection import wait_for_brokers
     from flows.broker.topics import apply_topics
 
     params = _kafka_or_exit(config)
     with _errors():
+        wait_for_brokers(params, wait)
         done = apply_topics(params)
     if as_json:
         print(json.dumps(_applied_json(done), indent=2))

@@ -28,6 +28,11 @@ class DataStatus:
     lag_s: float | None
     last_event_time: datetime | None
 
+    @property
+    def behind(self) -> int:
+        """Records that are in the log and not worked off."""
+        return self.lag_records
+
     def problems(self, max_lag_s: float) -> list[str]:
         """What is wrong, in words; empty when all is well."""
         return list(self._problems(max_lag_s))

@@ -3,6 +3,7 @@
 What they raise later goes through :func:`~flows.broker.errors.in_words` where they are used.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -10,15 +11,24 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.net.compat import KafkaNetClient
 
 from flows.broker.client_log import CLIENT_LOG, tone_down
-from flows.broker.errors import BrokerError, in_words, tls_context
+from flows.broker.errors import BrokerError, BrokerUnreachableError, in_words, tls_context
 from flows.broker.params import KafkaParams
 
-__all__ = ["BrokerError", "in_words", "make_admin", "make_consumer", "make_producer", "topic"]
+__all__ = [
+    "BrokerError",
+    "in_words",
+    "make_admin",
+    "make_consumer",
+    "make_producer",
+    "topic",
+    "wait_for_brokers",
+]
 
 _Client = TypeVar("_Client")
 _CONNECT_TIMEOUT_MS: Final = 10_000
 _MAX_BACKOFF_MS: Final = 1_000
 _HEARTBEATS_PER_TIMEOUT: Final = 3
+_LOOK_AGAIN_S: Final = 0.2
 
 
 def topic(params: KafkaParams, kind: str) -> str:
@@ -68,6 +78,26 @@ def make_consumer(params: KafkaParams, *topics: str, **more: Any) -> KafkaConsum
         "allow_auto_create_topics": False,
     }
     return _connected(lambda **all_: KafkaConsumer(*topics, **all_), params, settings | more)
+
+
+def wait_for_brokers(params: KafkaParams, patience_s: float) -> None:
+    """Return once a broker answers.
+
+    Raises
+    ------
+    BrokerError
+        When none does within ``patience_s`` seconds, or when it refuses this client.
+    """
+    over = time.monotonic() + patience_s
+    while True:
+        try:
+            make_admin(params, bootstrap_timeout_ms=2_000).close()
+        except BrokerUnreachableError:
+            if time.monotonic() > over:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
 
 
 def make_admin(params: KafkaParams, **more: Any) -> KafkaAdminClient:

@@ -64,6 +64,11 @@ class ClusterStatus:
     inputs: Sequence[InputStatus]
     dead_letters: int
 
+    @property
+    def behind(self) -> int:
+        """Records that are not read, or not worked off and published."""
+        return sum(each.lag_records for each in self.shards) + sum(each.lag_records for each in self.inputs)
+
     def problems(self, max_lag_s: float) -> list[str]:
         """What is wrong, in words; empty when all is well."""
         return [*self._of_shards(max_lag_s), *self._of_inputs(max_lag_s)]

@@ -20,20 +20,24 @@ def with_free_ports(script: str) -> str:
     return script
 
 
-@pytest.mark.slow
-def test_every_console_block_of_the_readme_runs(tmp_path: Path) -> None:
+def console_commands(on_kafka: bool) -> list[str]:
+    """The commands of the blocks that start a broker, or of the others."""
     blocks = re.findall(
         r"^```console\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     )
-    commands = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    assert len(commands) > 5
+    chosen = [block for block in blocks if ("tapwatch broker" in block) == on_kafka]
+    return [line.removeprefix("$ ") for block in chosen for line in block.splitlines()]
+
+
+def typed(commands: list[str], folder: Path) -> str:
+    """What they print, typed one after the other; none may fail."""
     # A server that a failed command left behind would hold the pipes, and the test, for ever.
-    lines = ["set -e -m", "trap 'kill $(jobs -p) 2> /dev/null || true' EXIT", *commands, ""]
+    lines = ["set -e -m", "trap 'kill $(jobs -p) 2> /dev/null || true; wait' EXIT", *commands, ""]
     script = with_free_ports("\n".join(lines))
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-c", script],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
@@ -41,5 +45,23 @@ def test_every_console_block_of_the_readme_runs(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"health": "SERVING"' in done.stdout
-    assert "identical" in done.stdout or "no difference" in done.stdout.lower()
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_every_console_block_of_the_readme_runs(tmp_path: Path) -> None:
+    commands = console_commands(on_kafka=False)
+    assert len(commands) > 5
+    said = typed(commands, tmp_path)
+    assert '"health": "SERVING"' in said
+    assert "identical" in said or "no difference" in said.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kafka")  # skipped, loudly, where no broker can be started
+def test_the_readme_leads_from_nothing_to_two_processes_on_a_broker(tmp_path: Path) -> None:
+    commands = console_commands(on_kafka=True)
+    assert len(commands) > 8
+    said = typed(commands, tmp_path)
+    assert "2 members" in said
+    assert "wrong:" not in said
