@@ -25,9 +25,11 @@ class Decisions:
         self._repeats_allowed = history.repeats_allowed
         self._ids: dict[str, str] = {}
         ends: defaultdict[int, int] = defaultdict(int)
-        for decision in history.published:
+        for decision in map(self._placed, history.published):
             self._check_place(decision)
             self._check_id(decision)
+            if not decision.position:
+                continue  # a fallback's answer that the log knows nothing of
             if self._is_new(decision):
                 before, ends[decision.shard] = ends[decision.shard], decision.position
                 if decision.position < before:
@@ -35,6 +37,12 @@ class Decisions:
                 self.of[decision.transaction].append(decision)
         for decisions in self.of.values():
             decisions.sort(key=lambda decision: decision.position)
+
+    def _placed(self, decision: Published) -> Published:
+        if decision.position:
+            return decision
+        position = self._logs.fallbacks.get((decision.shard, decision.transaction), 0)
+        return decision._replace(position=position)
 
     def _check_place(self, decision: Published) -> None:
         record = self._logs.at.get((decision.shard, decision.position))
@@ -104,7 +112,7 @@ def compare_with_answers(history: History, decisions: Decisions) -> Iterator[Fin
             yield Finding(Fault.STRAY, (name,), f"{name}: was answered, but nobody asked")
         elif found is None:
             yield Finding(Fault.LOSS, (name,), f"{name}: was answered, but no decision on it was published")
-        elif answer.told != found[-1].told:
+        elif answer.content != found[-1].content:
             told, held = f"{answer.source} {answer.action}", f"{found[-1].source} {found[-1].action}"
             sentence = f"{name}: a caller was told {told}, which is not the decision in force ({held})"
             yield Finding(Fault.CHANGED, (name, found[-1].decision_id), sentence)

@@ -16,6 +16,8 @@ class Logs:
         self.findings: list[Finding] = []
         self.at: dict[tuple[int, int], Logged] = {}
         self.positions: defaultdict[str, dict[int, int]] = defaultdict(dict)
+        self.fallbacks: dict[tuple[int, str], int] = {}
+        """Where the fallback's answer to a payment stands, by shard and payment."""
         self._homes = {sent.event_id: sent.shard for sent in history.sent}
         ends: defaultdict[int, int] = defaultdict(int)
         for record in history.logged:
@@ -38,6 +40,8 @@ class Logs:
 
     def _add(self, record: Logged) -> None:
         self.at[record.shard, record.position] = record
+        if record.is_own and record.transaction:
+            self.fallbacks.setdefault((record.shard, record.transaction), record.position)
         first = self.positions[record.event_id].setdefault(record.shard, record.position)
         if first != record.position:
             self._find(Fault.DOUBLE, record, f"stands at position {first} already")
@@ -81,7 +85,7 @@ def _descents(sent: Sent, logs: Logs, ends: dict[tuple[str, str], tuple[int, str
     if sent.producer is None or sent.shard is None:
         return
     position = logs.positions.get(sent.event_id, {}).get(sent.shard)
-    if position is None:
+    if position is None or logs.at[sent.shard, position].is_own:
         return
     before, earlier = ends.get((sent.producer, sent.user), (0, ""))
     ends[sent.producer, sent.user] = position, sent.event_id

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from alerting.decision import Decision, FallbackAnswered, Source
+from alerting.decision import Decision, FallbackAnswered
 from detectors.events import Payment
 from flows.broker.inputs import KIND_OF
 from flows.codec import Event, decode_decision, encode_decision
@@ -68,20 +67,13 @@ def published_of(shard: int, value: bytes) -> Published:
         str(decision.source),
         str(decision.action),
         _digest(value),
-        _told(decision),
     )
 
 
 def answer_of(decision: Decision) -> Answer:
     """What a caller was told by a decision."""
     name = payment_event_id(decision.tenant, decision.transaction_id)
-    return Answer(name, str(decision.source), str(decision.action), _told(decision))
-
-
-def _told(decision: Decision) -> bytes:
-    # The fallback answers before anybody knows where its answer will stand.
-    seen = decision if decision.source is Source.ENGINE else replace(decision, log_position=0)
-    return _digest(encode_decision(seen))
+    return Answer(name, str(decision.source), str(decision.action), _digest(encode_decision(decision)))
 
 
 def _digest(raw: bytes) -> bytes:

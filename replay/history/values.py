@@ -34,7 +34,8 @@ class Sent(NamedTuple):
     """An event that somebody sent, in the order of sending; one that is sent again is the same event.
 
     ``shard`` is the one that owns it, None for all of them. What one ``producer`` sends of one user keeps its
-    order; without a producer no order is promised. ``asked`` says that a caller waited for a decision.
+    order, except where the fallback's answer stands in for a payment that the log could not take then.
+    Without a producer no order is promised. ``asked`` says that a caller waited for a decision.
     """
 
     event_id: str
@@ -64,7 +65,7 @@ class Logged(NamedTuple):
 class Published(NamedTuple):
     """A decision as it was published, in the order of its partition.
 
-    ``told`` is what a caller sees of it: a fallback's answer is given before it has a log position.
+    The fallback's has no position (0): it was given before it had one, and its bytes stay.
     """
 
     shard: int
@@ -74,7 +75,6 @@ class Published(NamedTuple):
     source: str
     action: str
     content: bytes
-    told: bytes
 
 
 class Answer(NamedTuple):
@@ -83,7 +83,7 @@ class Answer(NamedTuple):
     transaction: str
     source: str
     action: str
-    told: bytes
+    content: bytes
 
 
 class Output(NamedTuple):

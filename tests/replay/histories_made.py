@@ -58,7 +58,7 @@ class Plan:
                     published.append(decision(at))
                     told[entry.transaction] = published[-1]
         asked = [made for entry in self.sent if (made := told.get(entry.transaction)) is not None]
-        answers = [Answer(made.transaction, made.source, made.action, made.told) for made in asked]
+        answers = [Answer(made.transaction, made.source, made.action, made.content) for made in asked]
         return History(SHARDS, [_sent(entry) for entry in self.sent], logged, published, answers)
 
     def with_logged(self, logged: Sequence[Entry]) -> "Plan":
@@ -70,8 +70,9 @@ def decision(record: Logged) -> Published:
     """The decision that is published for a record."""
     source, action = ("FALLBACK", "STEP_UP") if record.is_own else ("ENGINE", "APPROVE")
     name = record.transaction
-    content, told = f"{source} {name} {record.position}".encode(), f"{source} {name}".encode()
-    return Published(record.shard, record.position, f"d-{name}", name, source, action, content, told)
+    position = 0 if record.is_own else record.position
+    content = f"{source} {name} {position}".encode()
+    return Published(record.shard, position, f"d-{name}", name, source, action, content)
 
 
 def _sent(entry: Entry) -> Sent:

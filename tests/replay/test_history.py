@@ -256,8 +256,19 @@ def test_a_fallback_may_stand_in_for_a_payment_that_the_log_never_got() -> None:
     name = "payment/default/1"
     record = Logged(0, 1, name, name, is_own=True)
     made = decision(record)
-    answer = Answer(name, made.source, made.action, made.told)
+    answer = Answer(name, made.source, made.action, made.content)
     assert check_history(History(1, [Sent(name, "u", 0, asked=True)], [record], [made], [answer])) == []
+
+
+def test_what_stands_in_for_a_payment_may_come_late() -> None:
+    first, second = Sent("payment/default/1", "u", 0, "feed"), Sent("payment/default/2", "u", 0, "feed")
+    for stands_in in (True, False):
+        records = [
+            Logged(0, 1, second.event_id, second.event_id),
+            Logged(0, 2, first.event_id, first.event_id, is_own=stands_in),
+        ]
+        findings = check_history(History(1, [first, second], records, list(map(decision, records))))
+        assert [finding.fault for finding in findings] == ([] if stands_in else [Fault.REORDER])
 
 
 def test_a_policy_in_the_log_was_sent_by_nobody_and_is_sound() -> None:
@@ -272,7 +283,7 @@ def test_a_changed_answer_is_found(made: Plan, data: st.DataObject) -> None:
     history = made.history()
     at = data.draw(st.integers(0, len(history.answers) - 1))
     answers = list(history.answers)
-    answers[at] = answers[at]._replace(told=b"other")
+    answers[at] = answers[at]._replace(content=b"other")
     finding = only(check_history(replace(history, answers=answers)))
     assert finding.fault is Fault.CHANGED
     assert answers[at].transaction in finding.ids
@@ -282,7 +293,7 @@ def test_a_caller_who_was_told_the_engines_answer_before_the_fallbacks_is_found(
     asked = entry(1)
     history = Plan((asked,), (asked, replace(asked, fallback=True))).history()
     name, engine = asked.transaction, history.published[0]
-    answers = [*history.answers, Answer(name, engine.source, engine.action, engine.told)]
+    answers = [*history.answers, Answer(name, engine.source, engine.action, engine.content)]
     assert only(check_history(replace(history, answers=answers))).sentence == (
         "payment/default/1: a caller was told ENGINE APPROVE, which is not the decision in force"
         " (FALLBACK STEP_UP)"
