@@ -52,8 +52,8 @@ class Callers:
         """The share of the requests that are done."""
         return self._done / self._total
 
-    def ask_all(self, requests: Sequence[Asked]) -> None:
-        """Make all requests; returns when each is answered.
+    def ask_all(self, requests: Sequence[Asked], seconds: float = 0.0) -> None:
+        """Make all requests, spread over so many seconds or more; returns when each is answered.
 
         Raises
         ------
@@ -61,17 +61,20 @@ class Callers:
             When one is not answered however often it is repeated.
         """
         self._total = max(1, len(requests))
-        by_caller: list[list[Asked]] = [[] for _ in range(self._callers)]
-        for each in requests:
-            by_caller[crc32(each.user_id.encode()) // 2 % self._callers].append(each)
+        begun = time.monotonic()
+        by_caller: list[list[tuple[float, Asked]]] = [[] for _ in range(self._callers)]
+        for number, each in enumerate(requests):
+            due = begun + seconds * number / self._total
+            by_caller[crc32(each.user_id.encode()) // 2 % self._callers].append((due, each))
         with ThreadPoolExecutor(self._callers, thread_name_prefix="caller") as pool:
             list(pool.map(self._ask_in_order, range(self._callers), by_caller))
 
-    def _ask_in_order(self, number: int, requests: Sequence[Asked]) -> None:
+    def _ask_in_order(self, number: int, requests: Sequence[tuple[float, Asked]]) -> None:
         connections = _Connections(self._servers)
         try:
             at = number
-            for each in requests:
+            for due, each in requests:
+                time.sleep(max(0.0, due - time.monotonic()))
                 at = self._ask(connections, at, each)
         finally:
             connections.close()

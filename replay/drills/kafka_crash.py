@@ -30,6 +30,8 @@ SHARDS: Final = 4
 PAYMENTS_PER_FAULT: Final = 20
 FEWEST_PAYMENTS: Final = 100
 SHOWN: Final = 20
+LOADED: Final = 1.5
+"""The load lasts so many times as long as the faults."""
 _CHUNK: Final = 100
 _AHEAD: Final = 0.02
 _PAUSE_S: Final = 0.02
@@ -74,8 +76,7 @@ def kafka_crash_drill(
         When there would be more faults than work.
     """
     payments = sum(isinstance(event, Payment) for event in events)
-    count = faults.kills + faults.broker_kills + faults.pauses
-    require_payments("kafka-crash", payments, max(FEWEST_PAYMENTS, PAYMENTS_PER_FAULT * count))
+    require_payments("kafka-crash", payments, max(FEWEST_PAYMENTS, PAYMENTS_PER_FAULT * faults.count))
     asked = [event for event in events if isinstance(event, Asked) and _is_caller(event)]
     fed = [event for event in events if isinstance(event, BROADCAST) or not _is_caller(event)]
     report = KafkaCrashReport(len(asked) + len(fed), len(asked))
@@ -90,7 +91,7 @@ def kafka_crash_drill(
         saboteur = Saboteur(rig, servers, faults, seed, lambda: asking.progress, say)
         saboteur.start()
         try:
-            _run(asking, asked, params, fed)
+            _run(asking, asked, LOADED * faults.seconds, params, fed)
         finally:
             saboteur.stop()
         rig.wait_until_idle(params)
@@ -104,6 +105,8 @@ def kafka_crash_drill(
         )
     report.faults, report.answers = dict(saboteur.done), dict(asking.sources)
     report.repeated = dict(asking.repeated)
+    if saboteur.done.total() < faults.count:
+        report.problems.append(f"{saboteur.done.total()} of {faults.count} faults happened")
     _report(report, found)
     return report
 
@@ -114,11 +117,13 @@ def _is_caller(event: Event) -> bool:
     return not isinstance(event, BROADCAST) and crc32(event.user_id.encode()) % 2 == 0
 
 
-def _run(asking: Callers, asked: Sequence[Asked], params: KafkaParams, fed: Sequence[Event]) -> None:
+def _run(
+    asking: Callers, asked: Sequence[Asked], seconds: float, params: KafkaParams, fed: Sequence[Event]
+) -> None:
     """Let callers ask, and feed the topic beside them in step."""
     with ThreadPoolExecutor(1, thread_name_prefix="feeder") as pool:
         feeding = pool.submit(_feed, params, fed, lambda: asking.progress)
-        asking.ask_all(asked)
+        asking.ask_all(asked, seconds)
         feeding.result()
 
 

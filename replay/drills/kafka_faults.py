@@ -7,10 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from threading import Event, Thread
+from typing import Final
 
 from replay.drills.assassin import Say
 from replay.drills.kafka_rig import KafkaRig
 from replay.server_process import ServerProcess
+
+_RESTART_S: Final = 10.0
 
 
 class Sabotage(StrEnum):
@@ -30,6 +33,16 @@ class Faults:
     broker_kills: int = 3
     pauses: int = 3
     pause_s: float = 30.0
+
+    @property
+    def count(self) -> int:
+        """How many faults there are in all."""
+        return self.kills + self.broker_kills + self.pauses
+
+    @property
+    def seconds(self) -> float:
+        """About how long they take, one after the other."""
+        return (self.kills + self.broker_kills) * _RESTART_S + self.pauses * (self.pause_s + _RESTART_S)
 
     def plan(self, seed: int) -> list[tuple[float, Sabotage]]:
         """Random moments of the run (0..1), each with its fault, in order."""
@@ -74,9 +87,10 @@ class Saboteur(Thread):
         """Do each fault in its turn."""
         try:
             for point, kind in self._plan:
-                while self._progress() < point:
-                    if self._ended.wait(0.002):
-                        return
+                while not self._ended.is_set() and self._progress() < point:
+                    self._ended.wait(0.002)
+                if self._ended.is_set():
+                    return
                 begun = time.monotonic()
                 self._do(kind)
                 self.done[kind] += 1

@@ -19,8 +19,8 @@ from replay.history import Answer, Fault, Finding, History, Output, Sent, check_
 from replay.history.sources import logged_in, published_of
 
 _TABLES: Final = {
-    "log": "SELECT position, event_key || digest || payload FROM log WHERE position <= ? ORDER BY position",
-    "ledger": "SELECT position, decision || features FROM ledger WHERE position <= ? ORDER BY position",
+    "log": "SELECT position, event_key, digest, payload FROM log WHERE position <= ? ORDER BY position",
+    "ledger": "SELECT position, decision, features FROM ledger WHERE position <= ? ORDER BY position",
 }
 _ALL: Final = 1 << 40
 
