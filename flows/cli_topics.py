@@ -44,7 +44,7 @@ def topics_apply(
 
     Brokers, prefix, shards and replication come from section `[kafka]` of the settings.
 
-    Example: `TAPWATCH_KAFKA__BOOTSTRAP=127.0.0.1:9092 tapwatch topics apply`
+    Example: `tapwatch topics apply --wait 60`
     """
     from flows.broker.connection import wait_for_brokers
     from flows.broker.topics import apply_topics

@@ -10,8 +10,8 @@ from flows.cli import Exit
 from replay import cli
 from replay.cli import app
 
-WITHOUT_A_RESULT = {"serve", "config policy"}
-"""One prints a line of JSON when it is up, the other prints a file."""
+WITHOUT_A_RESULT = {"serve", "ingest", "broker", "config policy"}
+"""Three print a line of JSON when they are up, one prints a file."""
 
 
 def commands(command: object, names: tuple[str, ...] = ()) -> Iterator[tuple[str, set[str]]]:
