@@ -31,17 +31,14 @@ from detectors.scoring import ModelParams, model_version
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.book import Book, LocalBook
 from flows.broker.asked_book import AskedBook
-from flows.broker.figures import Figures
 from flows.broker.figures_exported import export_figures
 from flows.broker.params import KafkaParams
-from flows.codec import decode_decision
 from flows.fault_injection import Faults
-from flows.frames import Frame, Kind, Line, read_noted, read_worked
+from flows.hearing import Hearing
 from flows.intake import Intake, IntakeParams, Mode
 from flows.log import NewRecord, event_key
 from flows.metrics import Metrics
 from flows.on_record import payment_event_id
-from flows.pending import FallbackEntry, Publication, Submission
 from flows.policy_file import parse_policy
 from flows.questioning import Questioning
 from flows.shard_process import ShardStart
@@ -52,8 +49,6 @@ from flows.supervision import Spawn, Supervisor
 DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
 PUBLISH_TIMEOUT_S: Final = 10.0
-ANSWERED_S: Final = 1.0
-"""How long a payment that the fallback has answered is kept in mind where its shard may have no owner."""
 START_PATIENCE_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
@@ -111,19 +106,18 @@ class Engine:
         self._intake = Intake(
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
-        self._position = 0
-        self._figures = Figures()
         self._stopping = threading.Event()
         self._questioning = Questioning(self._intake.dispatch)
         self._book = self._open_book()
+        self.metrics = Metrics()
+        self._heard = Hearing(self._intake, self._questioning, self.metrics, self._adopt_policy)
         self._supervisor = Supervisor(
             spawn or ShardSpawner(),
             self._shard_start,
-            self._shard_opened,
-            self._hear,
-            self._shard_ended,
+            self._heard.opened,
+            self._heard.hear,
+            self._heard.ended,
         )
-        self.metrics = Metrics()
         self._export_gauges()
 
     def _open_book(self) -> Book:
@@ -208,8 +202,9 @@ class Engine:
         publication.on_settled(adopt)
         return publication.wait(PUBLISH_TIMEOUT_S)
 
-    def _adopt_policy(self, text: str) -> None:
+    def _adopt_policy(self, told: str | None) -> None:
         """Take over the policy in force by the log: who logged it may have died before it said so."""
+        text = self._book.policy_text() if told is None else told
         if text and policy_version(text) != self.policy_version:
             self._decider = _decider(text, self._params.models)
 
@@ -256,7 +251,7 @@ class Engine:
 
     def explain(self, tenant: str, transaction_id: str) -> Explanation:
         """See :meth:`alerting.engine.RiskEngine.explain`."""
-        return self._book.explain(tenant, transaction_id, self._position)
+        return self._book.explain(tenant, transaction_id, self._heard.position)
 
     def hear_on(self, loop: Loop) -> None:
         """See :meth:`alerting.engine.RiskEngine.hear_on`."""
@@ -284,84 +279,11 @@ class Engine:
         """See :meth:`alerting.engine.RiskEngine.now`."""
         return self._now()
 
-    # The line.
-
-    def _shard_opened(self, line: Line) -> None:
-        """Send it what waits; it answers when it has caught up with its log."""
-        self._intake.mode = Mode.CATCHING_UP
-        self._intake.dispatch.attach(line)
-
-    def _shard_ended(self) -> None:
-        """Answer those who waited for the shard process."""
-        lost = self._intake.dispatch.detach()
-        self._intake.fail_waiting(Mode.DOWN)
-        for entry in lost:
-            if isinstance(entry, Publication):
-                entry.settle(None)
-
-    def _hear(self, came: Frame) -> None:
-        intake = self._intake
-        if came.kind == Kind.DECIDED:
-            submission = intake.dispatch.settle(came.ticket)
-            if isinstance(submission, Submission) and submission.decision is None:
-                decision = decode_decision(came.body)
-                intake.answer(submission, decision)
-                self.metrics.decided(decision)
-        elif came.kind == Kind.NOTED:
-            self._settle(came)
-        elif came.kind == Kind.WORKED:
-            worked = read_worked(came.body)
-            self._position = max(self._position, worked.position)
-            self.metrics.faulted(worked.faults)
-            intake.dispatch.worked(worked)
-        elif came.kind == Kind.RUNNING:
-            intake.mode = Mode.RUNNING
-            self._adopt_policy(self._book.policy_text())
-        elif came.kind == Kind.POLICY:
-            self._adopt_policy(came.body.decode())
-        elif came.kind == Kind.TOLD:
-            self._questioning.told(came)
-        elif came.kind == Kind.FIGURES:
-            self._figures = Figures.decode(came.body)
-            self._give_up_overdue()
-        elif came.kind == Kind.LOST:
-            self._give_up(came)
-
-    def _settle(self, came: Frame) -> None:
-        entry, noted = self._intake.dispatch.settle(came.ticket), read_noted(came.body)
-        self._position = max(self._position, noted.position)
-        if isinstance(entry, Publication):
-            entry.settle(Receipt(noted.position, noted.duplicate), conflict=noted.conflict)
-        elif isinstance(entry, FallbackEntry):
-            self._intake.recorded(entry)
-            if entry.submission.decision is not None:
-                self.metrics.decided(entry.submission.decision)
-        elif entry is not None and noted.conflict:
-            self._intake.refuse(entry)
-
-    def _give_up(self, came: Frame) -> None:
-        """A record did not reach its log, as far as is known."""
-        entry = self._intake.dispatch.settle(came.ticket)
-        if isinstance(entry, Publication):
-            entry.settle(None)
-        elif isinstance(entry, Submission):
-            entry.cause = FallbackCause.FAULT
-            entry.wake()
-
-    def _give_up_overdue(self) -> None:
-        """Whoever owned a record's shard may have gone without a word: its room is for others."""
-        for entry in self._intake.dispatch.overdue(ANSWERED_S, PUBLISH_TIMEOUT_S):
-            if isinstance(entry, Publication):
-                entry.settle(None)
-            elif entry.decision is None:
-                entry.cause = FallbackCause.FAULT
-                entry.wake()
-
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge
         if self._params.kafka is not None:
-            export_figures(self.metrics, lambda: self._figures)
-        gauge("log_position", "Position of the last log record.", lambda: self._position)
+            export_figures(self.metrics, lambda: self._heard.figures)
+        gauge("log_position", "Position of the last log record.", lambda: self._heard.position)
         gauge("payments_waiting", "Payments that wait for the flow.", lambda: self._intake.waiting)
         gauge("fallback_share", "Fallback answers of the last minute (0..1).", self._intake.rate.share)
         self.metrics.counter("flow_restarts", "Times that the flow was started again.", lambda: self.restarts)
