@@ -4,13 +4,13 @@ import time
 from collections.abc import Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
+from alerting.decision import fallback_event_id
 from detectors.events import Payment
 from flows.answer_journal import answer_record
-from flows.codec import encode_decision
+from flows.codec import Event
 from flows.frames import Kind, Noted
 from flows.inbox import Request
 from flows.log import Appended, LogRecord
-from flows.on_record import effective_decision
 from flows.outputs import Decided, Output
 from flows.sqlite_shard import SqliteShard
 from flows.store import Slice
@@ -126,7 +126,15 @@ class Lane(Generic[A]):
                 if not at.duplicate:
                     records.append(LogRecord(at.position, beside.event, beside.arrival_us))
             return Appended(self.shard.end)
+        elif request.kind is Kind.PAYMENT and not place.conflict:
+            return Appended(self._answered_at(record.event, place.position), duplicate=True)
         return place
+
+    def _answered_at(self, payment: Event, position: int) -> int:
+        """Where the answer in force to a payment stands, by what the log holds so far."""
+        assert isinstance(payment, Payment)
+        beside = self.shard.find(fallback_event_id(payment.tenant, payment.transaction_id))
+        return position if beside is None else beside
 
     def _note(self, request: Request[A], place: Appended) -> None:
         if request.kind is Kind.PAYMENT and not place.conflict:
@@ -140,13 +148,11 @@ class Lane(Generic[A]):
     def _repeat(self, request: Request[A], place: Appended) -> None:
         """Answer a payment that was decided before as it was answered then."""
         self.commit_if_any()  # the answer may be among what is finished and not stored
-        payment = request.record.event
-        assert isinstance(payment, Payment)
-        known = effective_decision(self.shard, payment.tenant, payment.transaction_id)
-        if known is None:
+        row = self.shard.ledger_row(place.position)
+        if row is None:
             self._answers.noted(request.asker, Noted(place.position, place.duplicate, place.conflict))
         else:
-            self._answers.decided(request.asker, encode_decision(known))
+            self._answers.decided(request.asker, row.decision)
 
     def answer(self, output: Decided) -> None:
         """Give a decision to those who wait for it."""
