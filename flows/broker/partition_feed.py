@@ -29,6 +29,8 @@ IDLE_COMMIT_S: Final = 0.02
 IDLE_WAIT_S: Final = 0.2
 BUSY_WAIT_S: Final = 0.0
 REPORT_S: Final = 1.0
+FEWEST: Final = 16
+"""Messages taken at once even where they are slow: a poll costs as much as some payments."""
 BULK: Final = 256
 """Messages taken at once while nobody waits inline."""
 _FIRST_ASSIGNMENT_S: Final = 10.0
@@ -142,7 +144,8 @@ class PartitionFeed:
         return work
 
     def _poll(self, timeout_s: float) -> dict[int, list[Fetched]]:
-        most = self._pacing.fitting(self._max_batch_s, self._max_batch) if self._awaited else BULK
+        fitting = self._pacing.fitting(self._max_batch_s, self._max_batch)
+        most = max(FEWEST, fitting) if self._awaited else BULK
         self._at_work.release()
         try:
             return self._group.poll(timeout_s, most)

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import sys
 
 import structlog
 from kafka.errors import KafkaError
@@ -29,12 +30,16 @@ from flows.inbox import Inbox
 from flows.shard_process import PATIENCE_S, ShardStart
 from flows.sqlite_shard import ShardFileError
 
+SWITCH_S = 0.0005
+
 _log = structlog.get_logger(__name__)
 _UNUSABLE = (BrokerError, KafkaError, ShardFileError, OSError, sqlite3.Error)
 
 
 def run_partitions(line: Line, start: ShardStart, before_batch: BeforeBatch | None = None) -> None:
     """Serve a line until it ends, with the shards that the group gives us; raises what kills the flow."""
+    # Answers pass through several threads, and the client's are busy: none may keep the interpreter for long.
+    sys.setswitchinterval(SWITCH_S)
     params, folder = start.kafka, start.path.parent
     assert params is not None  # whoever starts us so has brokers
     inbox = Inbox(line)
