@@ -1,7 +1,7 @@
 """Events on their way to the brokers: into the input topics, as others send them, or into the log itself."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -87,9 +87,22 @@ class EventSender:
         BrokerError
             When this or an earlier event could not be stored.
         """
+        self._send(self._records(event, arrival_us))
+
+    def send_as_it_is(self, kind: str, partition: int, key: bytes, value: bytes) -> None:
+        """Send what may be no event at all into an input topic: for drills.
+
+        Raises
+        ------
+        BrokerError
+            As for :meth:`send`.
+        """
+        self._send([_Record(topic(self._params, kind), partition, key, value, [])])
+
+    def _send(self, records: Iterable[_Record]) -> None:
         self._check()
         with in_words(self._params, _DOING):
-            for name, partition, key, value, headers in self._records(event, arrival_us):
+            for name, partition, key, value, headers in records:
                 sent = self._producer.send(name, value, key, headers=headers, partition=partition)
                 sent.add_errback(self._note_failure)
                 self.records[name] += 1

@@ -62,11 +62,11 @@ class KafkaRig:
         settings = {**_environment(params), **(environment or {})}
         return self._kept(ServerProcess(self.folder / params.prefix / name, environment=settings))
 
-    def ingest(self, params: KafkaParams, name: str = "ingest") -> TapwatchProcess:
+    def ingest(self, params: KafkaParams, environment: Mapping[str, str] | None = None) -> TapwatchProcess:
         """The ingest of the input topics, not started yet; stopped at the end if it runs then."""
         arguments = ("ingest", "--operator-listen", "127.0.0.1:0")
-        log = self.folder / params.prefix / f"{name}.log"
-        return self._kept(TapwatchProcess(log, arguments, _environment(params)))
+        log = self.folder / params.prefix / "ingest.log"
+        return self._kept(TapwatchProcess(log, arguments, {**_environment(params), **(environment or {})}))
 
     def wait_until_idle(self, params: KafkaParams, timeout_s: float = IDLE_TIMEOUT_S) -> None:
         """Return when the input topics are read, and all that the shard logs hold is decided and published.
