@@ -106,6 +106,7 @@ class Engine:
         self._intake = Intake(
             self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
         )
+        self._told_of_policy = False
         self._stopping = threading.Event()
         self._questioning = Questioning(self._intake.dispatch)
         self._book = self._open_book()
@@ -205,6 +206,14 @@ class Engine:
     def _adopt_policy(self, told: str | None) -> None:
         """Take over the policy in force by the log: who logged it may have died before it said so."""
         text = self._book.policy_text() if told is None else told
+        if told is not None and told != self._params.policy_text and not self._told_of_policy:
+            self._told_of_policy = True
+            _log.warning(
+                "policy_of_the_log_differs",
+                in_force=policy_version(told),
+                configured=policy_version(self._params.policy_text),
+                advice="SIGHUP puts the configured one in force, for all shards",
+            )
         if text and policy_version(text) != self.policy_version:
             self._decider = _decider(text, self._params.models)
 

@@ -172,6 +172,13 @@ class SqliteShard:
         ).fetchone()
         return int(row[0] or 0)
 
+    def belongs_to(self, origin: int) -> bool:
+        """Whether the file follows the log that ``origin`` (31 bits) stands for, as a new one does from now."""
+        known = self._db.execute("PRAGMA application_id").fetchone()[0]
+        if known == 0:
+            self._db.execute(f"PRAGMA application_id = {origin}")
+        return known in (0, origin)
+
     # The state store.
 
     @property

@@ -19,6 +19,7 @@ from flows.broker.connection import BrokerError
 from flows.broker.exchange import Exchange
 from flows.broker.figures import Figures, ShardFigures
 from flows.broker.files import shard_file
+from flows.broker.identity import topic_mark
 from flows.broker.params import KafkaParams
 from flows.broker.publisher import Publisher
 from flows.broker.snapshots import SnapshotError, SnapshotFolder
@@ -88,6 +89,7 @@ class Holding:
         params: KafkaParams,
     ) -> None:
         self._params = params
+        self._topic_mark = topic_mark(params)
         self._folder = folder
         self._snapshots = snapshots
         self._models = models
@@ -119,16 +121,16 @@ class Holding:
         Raises
         ------
         PartitionError
-            When the file knows more than the partition holds.
+            When the file follows another partition, of a topic that was deleted and made again for one.
         """
         file = shard_file(self._folder, shard)
         opened = SqliteShard(file, follows=True)
         next_offset = opened.offset_at(opened.end)
-        if next_offset > live_at:
+        if not opened.belongs_to(self._topic_mark) or next_offset > live_at:
             opened.close()
             raise PartitionError(
-                f"{file}: follows its partition up to offset {next_offset}, which ends at {live_at}: the file"
-                " belongs to another topic; remove it, or set kafka.prefix right"
+                f"{file}: follows another topic than the one that is there now (offset {next_offset} of"
+                f" {live_at}); remove the file and the copies in kafka.snapshots, or set kafka.prefix right"
             )
         if not begin(shard, next_offset):  # taken from us meanwhile
             opened.close()

@@ -1,8 +1,14 @@
-"""What a process calls itself among the others."""
+"""What a process calls itself among the others, and which log its files follow."""
 
 import os
+from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
+
+from flows.broker.connection import in_words, make_admin, topic
+from flows.broker.params import KafkaParams
+from flows.broker.topic_specs import SHARD_LOG
 
 _FILE: Final = "process-id"
 
@@ -23,3 +29,17 @@ def process_id(folder: Path) -> str:
 def run_id() -> bytes:
     """A name for one run of a process: tickets of an earlier run mean nothing to it."""
     return os.urandom(16)
+
+
+def topic_mark(params: KafkaParams) -> int:
+    """31 bits that stand for the shard log, and not for another topic that had its name before.
+
+    Raises
+    ------
+    BrokerError
+        When the brokers can't be asked.
+    """
+    name = topic(params, SHARD_LOG)
+    with in_words(params, f"look at {name}"), closing(make_admin(params)) as admin:
+        (found,) = admin.describe_topics([name])
+    return int.from_bytes(blake2b(str(found["topic_id"]).encode(), digest_size=4).digest()) >> 1 or 1

@@ -1,6 +1,7 @@
 """The embedded shard as a file."""
 
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,3 +95,23 @@ def test_the_write_ahead_log_starts_over_behind_a_busy_writer(tmp_path: Path) ->
     assert sizes[-1] <= sizes[4] * 2
     reader.close()
     shard.close()
+
+
+def test_a_file_follows_the_log_that_it_followed_first(tmp_path: Path) -> None:
+    with closing(SqliteShard(tmp_path / "shard.db", follows=True)) as shard:
+        assert shard.belongs_to(77)
+        assert shard.belongs_to(77)
+    with closing(SqliteShard(tmp_path / "shard.db", follows=True)) as again:
+        assert not again.belongs_to(78)
+        assert again.belongs_to(77)
+
+
+def test_the_offset_behind_a_position_is_that_of_the_last_batch_up_to_it(tmp_path: Path) -> None:
+    with closing(SqliteShard(tmp_path / "shard.db", follows=True)) as shard:
+        assert shard.offset_at(shard.end) == 0
+        for names, offset in ((("a", "b"), 5), (("b",), 6), (("c",), 9)):
+            with shard.writing():
+                for name in names:
+                    shard.append_one(record(name))
+                shard.note_offset(offset)
+        assert [shard.offset_at(position) for position in (0, 1, 2, 3)] == [0, 0, 6, 9]
