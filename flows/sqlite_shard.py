@@ -173,7 +173,7 @@ class SqliteShard:
         return int(row[0] or 0)
 
     def belongs_to(self, origin: int) -> bool:
-        """Whether the file follows the log that ``origin`` (31 bits) stands for, as a new one does from now."""
+        """Whether the file follows the log that ``origin`` (31 bits) stands for; a new file does from now."""
         known = self._db.execute("PRAGMA application_id").fetchone()[0]
         if known == 0:
             self._db.execute(f"PRAGMA application_id = {origin}")
