@@ -50,7 +50,10 @@ def measure_size(users: int, payments_per_user: int, folder: Path, progress: Pro
     """Fill a shard in ``folder`` with payments of ``users`` users, start a server on it, ask it once."""
     payments = users * payments_per_user
     run_events(
-        _payments(users, payments), folder, ReplayParams(default_policy_text(), keep_shard=True), progress
+        payments_of_many(users, payments),
+        folder,
+        ReplayParams(default_policy_text(), keep_shard=True),
+        progress,
     )
     build_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     path = folder / SHARD_FILE
@@ -82,9 +85,9 @@ def measure_size(users: int, payments_per_user: int, folder: Path, progress: Pro
     )
 
 
-def _payments(users: int, count: int) -> Iterator[Payment]:
+def payments_of_many(users: int, count: int) -> Iterator[Payment]:
+    """Plain payments of so many users: everybody once, then whoever comes; a month in all."""
     chance = random.Random(1)
-    # Everybody once, then whoever comes.
     for number in range(count):
         yield _payment(chance, number, users, count)
 

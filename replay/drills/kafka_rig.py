@@ -85,6 +85,20 @@ class KafkaRig:
                 raise DrillTimeoutError(f"{sum(behind)} records wait, and nothing happens")
             time.sleep(_LOOK_EVERY_S)
 
+    def wait_until_shared_out(self, params: KafkaParams, servers: int) -> None:
+        """Return when so many servers share the shards, each with one or more.
+
+        Raises
+        ------
+        DrillTimeoutError
+            When that does not come to be.
+        """
+        patient_until = time.monotonic() + IDLE_TIMEOUT_S
+        while len(owners := {each.owner for each in read_status(params).shards} - {None}) != servers:
+            if time.monotonic() > patient_until:
+                raise DrillTimeoutError(f"{len(owners)} of {servers} servers own shards")
+            time.sleep(_LOOK_EVERY_S)
+
     def _kept(self, process: P) -> P:
         process.log.parent.mkdir(parents=True, exist_ok=True)
         self._started.callback(process.stop_if_running)
