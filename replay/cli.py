@@ -22,11 +22,21 @@ from flows.cli import (
     policy_or_exit,
     settings_or_exit,
 )
-from replay import cli_broker, cli_kafka, cli_live
+from replay import cli_broker, cli_drills, cli_kafka, cli_live
 from replay.cli_output import fail_if_damaged, print_summary, progress_bar, warn_of_damage
 from replay.errors import ReplayError
 
-__all__ = ["app", "cli_broker", "cli_ingest", "cli_kafka", "cli_live", "cli_status", "cli_topics", "main"]
+__all__ = [
+    "app",
+    "cli_broker",
+    "cli_drills",
+    "cli_ingest",
+    "cli_kafka",
+    "cli_live",
+    "cli_status",
+    "cli_topics",
+    "main",
+]
 
 OutOption = Annotated[Path, typer.Option("--out", "-o", help="Where to write.")]
 

@@ -1,21 +1,24 @@
-"""Commands that need Kafka: send."""
+"""Commands that need Kafka: send, bench kafka."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from flows.broker.destination import Destination
 from flows.cli import ConfigOption, JsonOption, app, fail, policy_or_exit, settings_or_exit
 from flows.cli_ingest import BootstrapOption
+from replay.cli_input import broker_errors_in_words, errors_in_words, events_or_stream, simulated_payments
+from replay.cli_live import bench_app
 from replay.cli_output import fail_if_damaged, print_summary, progress_bar
-from replay.errors import ReplayError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.broker.params import KafkaParams
+    from replay.bench.kafka import Row
 
 
 @app.command()
@@ -47,11 +50,47 @@ def send(
     from replay.send import send_streams
 
     params = kafka_params_or_exit(config, bootstrap)
-    with _errors(), progress_bar("events") as advance:
+    with errors_in_words(), broker_errors_in_words(), progress_bar("events") as advance:
         policy = policy_or_exit(settings_or_exit(config).policy_file)
         summary = send_streams(streams, params, to, _rate(rate), advance, policy).as_dict()
     print_summary(summary, as_json)
     fail_if_damaged(summary)
+
+
+@bench_app.command("kafka")
+def bench_kafka(
+    events: Annotated[int, typer.Option(min=1_000, help="How many events to work off.")] = 50_000,
+    processes: Annotated[str, typer.Option(help="How many servers, separated by commas.")] = "1,2",
+    rate: Annotated[float, typer.Option(min=1.0, help="Inline requests per second.")] = 300.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long inline.")] = 20.0,
+    stream: Annotated[Path | None, typer.Option(help="A stream; simulated users without.")] = None,
+    bootstrap: Annotated[
+        str | None, typer.Option("--bootstrap", help="A broker, host:port; starts its own without.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Events per second through ingest, decision and publication; inline latency through the shard log.
+
+    Broker, ingest and client run on the same machine and take their share of it.
+
+    Example: `tapwatch bench kafka --events 20000 --processes 1,2`
+    """
+    from replay.bench.kafka import measure_latency, measure_throughput, payments_needed
+
+    counts = _counts(processes)
+    sent = events_or_stream(stream, events)
+
+    def show(row: "Row") -> None:
+        if not as_json:
+            print("  ".join(f"{name} {value:,}" for name, value in row.as_dict().items()), flush=True)
+
+    with errors_in_words(), broker_errors_in_words():
+        speeds = measure_throughput(sent, counts, bootstrap, show)
+        payments = simulated_payments(payments_needed(rate, seconds))
+        latencies = measure_latency(payments, counts, rate, seconds, bootstrap, show)
+    if as_json:
+        found = {"throughput": _plain(speeds), "inline": _plain(latencies)}
+        print(json.dumps(found, indent=2))
 
 
 def kafka_params_or_exit(config: Path | None, bootstrap: str | None) -> "KafkaParams":
@@ -67,16 +106,6 @@ def kafka_params_or_exit(config: Path | None, bootstrap: str | None) -> "KafkaPa
     return params
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    from flows.broker.connection import BrokerError
-
-    try:
-        yield
-    except (ReplayError, BrokerError, OSError) as error:
-        raise fail(error) from None
-
-
 def _rate(text: str | None) -> float | None:
     if text is None:
         return None
@@ -87,3 +116,14 @@ def _rate(text: str | None) -> float | None:
     if not 0.0 < rate < 1e9:
         raise fail(f"--rate: {text!r}; allowed: events per second, such as 500/s")
     return rate
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(count) for count in text.split(",") if count.isascii() and count.isdigit()]
+    if not counts or len(counts) != len(text.split(",")) or 0 in counts:
+        raise fail(f"--processes: {text!r}; allowed: numbers above 0 with commas between, such as 1,2")
+    return counts
+
+
+def _plain(rows: "Sequence[Row]") -> list[dict[str, Any]]:
+    return [row.as_dict() for row in rows]

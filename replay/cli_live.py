@@ -1,22 +1,16 @@
-"""Commands that run a real server for a while: demo, bench, drill."""
+"""Commands that run a real server for a while: demo, bench."""
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from enum import StrEnum
-from itertools import islice
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from detectors.events import Payment
 from flows.cli import Exit, JsonOption, app, console, fail
-from flows.codec import BadRecord, Event
-from replay.errors import ReplayError
-from replay.server_process import ServerStartError
+from replay.cli_input import errors_in_words, payments_or_stream, simulated_payments
 
 RatesOption = Annotated[str, typer.Option(help="Requests per second, separated by commas.")]
 
@@ -33,14 +27,6 @@ _BENCH_ROW = (
 
 bench_app = typer.Typer(help="Measure speed and size on this machine.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
-
-
-class Drill(StrEnum):
-    """What is put to the test."""
-
-    EQUALITY = "equality"
-    CRASH = "crash"
-    DEADLINE = "deadline"
 
 
 @app.command()
@@ -61,7 +47,7 @@ def demo(
     from replay.gateway import GatewayError
 
     try:
-        with _errors():
+        with errors_in_words():
             seen = run_demo(Console(quiet=as_json), target)
     except GatewayError as error:
         raise fail(f"{target or 'the server'}: {error}") from None
@@ -89,7 +75,7 @@ def bench_inline(
     from replay.bench.inline import Row, measure_inline, payments_needed
 
     steps = _rates(rates)
-    payments = _simulated_payments(payments_needed(steps, seconds, warm_up))
+    payments = simulated_payments(payments_needed(steps, seconds, warm_up))
 
     def show(row: Row) -> None:
         if not as_json:
@@ -97,7 +83,7 @@ def bench_inline(
 
     if not as_json:
         print(_BENCH_HEAD)
-    with _errors():
+    with errors_in_words():
         rows = measure_inline(payments, steps, seconds, warm_up, show, stream=stream)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], indent=2))
@@ -117,7 +103,7 @@ def bench_overhead(
     from flows.garbage import calm_garbage_collector
     from replay.bench.overhead import measure_overhead
 
-    events = _events(stream, payments)
+    events = payments_or_stream(stream, payments)
     calm_garbage_collector()
     _print(measure_overhead(events, rounds).as_dict(), as_json)
 
@@ -143,64 +129,9 @@ def bench_size(
             if done % 204_800 == 0:
                 console.print(f"{done:,} of {total:,} payments")
 
-        with _errors():
+        with errors_in_words():
             size = measure_size(users, payments_per_user, Path(folder) / "data", show)
     _print(size.as_dict(), as_json)
-
-
-@app.command()
-def drill(
-    kind: Annotated[Drill, typer.Argument(help="What to put to the test.")],
-    payments: Annotated[int, typer.Option(min=100, help="How many payments to send.")] = 10_000,
-    kills: Annotated[
-        int | None, typer.Option(min=0, help="How often to kill -9 (20, or 5 for crash).")
-    ] = None,
-    stream: Annotated[Path | None, typer.Option(help="A stream to send; simulated payments without.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the random moments.")] = 1,
-    as_json: JsonOption = False,
-) -> None:
-    """Put a promise to the test on a real server; exits 1 when it does not hold.
-
-    - equality: replay at three batch sizes, live, and live under kill -9 give one digest.
-
-    - crash: callers that repeat requests while the server is killed; one ledger row and one answer each.
-
-    - deadline: a stalled and an overloaded flow; every request answered in time, by the fallback if need be.
-
-    Example: `tapwatch drill equality --payments 1000 --kills 3`
-    """
-    from replay.drills.crash import crash_drill
-    from replay.drills.deadline import deadline_drill
-    from replay.drills.equality import equality_drill
-
-    events = _events(stream, payments)
-    only_payments = [event for event in events if isinstance(event, Payment)]
-    say: Callable[[str], None] = console.print
-    report: Any
-    with _errors(), tempfile.TemporaryDirectory(prefix="tapwatch-drill-") as name:
-        folder = Path(name)
-        if kind is Drill.EQUALITY:
-            report = equality_drill(events, folder, 20 if kills is None else kills, seed, say)
-        elif kind is Drill.CRASH:
-            count = 5 if kills is None else kills
-            report = crash_drill(only_payments, folder, kills=count, seed=seed, say=say)
-        else:
-            report = deadline_drill(only_payments, folder, say=say)
-    print(json.dumps(report.as_dict(), indent=2) if as_json else _in_words(report.problems))
-    if report.problems:
-        raise typer.Exit(Exit.DIFFERENCE)
-
-
-def _in_words(problems: list[str]) -> str:
-    return "\n".join(f"broken: {problem}" for problem in problems) or "the promise held"
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except ReplayError as error:
-        raise fail(error, Exit.FAULT if isinstance(error, ServerStartError) else Exit.BAD_INPUT) from None
 
 
 def _print(figures: Mapping[str, object], as_json: bool) -> None:
@@ -220,27 +151,3 @@ def _rates(text: str) -> list[float]:
     if not rates or not all(0.0 < rate <= 1e6 for rate in rates):
         raise fail(f"--rates: {text!r}; allowed: numbers above 0 with commas between, such as 500,1000")
     return rates
-
-
-def _events(stream: Path | None, payments: int) -> list[Event]:
-    from replay.streams import read_stream
-
-    if stream is None:
-        return list(_simulated_payments(payments))
-    with _errors():
-        events = (event for event in read_stream(stream) if not isinstance(event, BadRecord))
-        return list(islice(events, payments))
-
-
-def _simulated_payments(count: int) -> list[Payment]:
-    """Payments of simulated users, about forty each."""
-    from replay.simulator import SimulatorParams, simulate
-
-    users = max(50, count // 40)
-    days = 60
-    found: list[Payment] = []
-    while len(found) < count:
-        stream = simulate(SimulatorParams(seed=1, users=users, days=days))
-        found = list(islice((event for event in stream if isinstance(event, Payment)), count))
-        days *= 2
-    return found

@@ -63,6 +63,14 @@ class Latency:
         return asdict(self)
 
 
+Row = Throughput | Latency
+
+
+def payments_needed(rate_per_s: float, seconds: float) -> int:
+    """How many different payments :func:`measure_latency` sends to the servers of one run."""
+    return WARM_UP + int(rate_per_s * seconds)
+
+
 def measure_throughput(
     events: Sequence[Event],
     processes: Sequence[int],
