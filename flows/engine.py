@@ -31,6 +31,7 @@ from detectors.scoring import ModelParams, model_version
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.book import Book, LocalBook
 from flows.broker.asked_book import AskedBook
+from flows.broker.figures import Figures
 from flows.broker.figures_exported import export_figures
 from flows.broker.params import KafkaParams
 from flows.fault_injection import Faults
@@ -275,6 +276,11 @@ class Engine:
         """How often the shard process was started again."""
         return self._supervisor.restarts
 
+    @property
+    def figures(self) -> Figures:
+        """What the shard process on Kafka said last of itself."""
+        return self._heard.figures
+
     def health(self) -> Health:
         """See :meth:`alerting.engine.RiskEngine.health`."""
         mode = self._intake.mode
@@ -291,7 +297,7 @@ class Engine:
     def _export_gauges(self) -> None:
         gauge = self.metrics.gauge
         if self._params.kafka is not None:
-            export_figures(self.metrics, lambda: self._heard.figures)
+            export_figures(self.metrics, lambda: self.figures)
         gauge("log_position", "Position of the last log record.", lambda: self._heard.position)
         gauge("payments_waiting", "Payments that wait for the flow.", lambda: self._intake.waiting)
         gauge("fallback_share", "Fallback answers of the last minute (0..1).", self._intake.rate.share)

@@ -28,6 +28,7 @@ from flows.broker.questions import Question, answer
 from flows.broker.wire import LogMessage, Origin, message_headers, message_key
 from flows.frames import Frame, Kind, Noted, Worked, frame, noted_body, worked_frame
 from flows.inbox import Inbox
+from flows.questioning import PATIENCE_S
 from flows.sharding import shards_of
 from flows.sqlite_shard import SqliteShard
 
@@ -35,6 +36,7 @@ _HEAD: Final = Struct("<16sBQ")
 """A reply begins with whom it is for: the process, what it is, the ticket there."""
 _QUESTION: Final = Struct("<16sQ")
 _POLL_S: Final = 0.2
+_ANSWERS: Final = (Kind.DECIDED, Kind.NOTED)
 _LOOK: Final = worked_frame(Worked(0, 0, 0.0, 0))
 
 _log = structlog.get_logger(__name__)
@@ -70,7 +72,7 @@ class Exchange:
         self._owned: dict[int, Path] = {}
         self._assigned: frozenset[int] | None = None
         self._asked: dict[int, _Asked] = {}
-        self._asks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._asks: SimpleQueue[tuple[float, Callable[[], None]] | None] = SimpleQueue()
         self._ended = threading.Event()
         self._threads = [
             threading.Thread(target=self._hear, name="exchange", daemon=True),
@@ -156,7 +158,7 @@ class Exchange:
 
     def ask(self, came: Frame) -> None:
         """Answer a question of our edge: from our own shards, else by asking the owners of the others."""
-        self._asks.put(partial(self._answer_own, came.ticket, came.body))
+        self._put(partial(self._answer_own, came.ticket, came.body))
 
     def _answer_own(self, ticket: int, raw: bytes) -> None:
         found = self._find(raw, list(self._owned))
@@ -171,6 +173,8 @@ class Exchange:
             self._producer.send(self._queries, value, shard, done=_warn)
 
     def _answer_other(self, shard: int, value: bytes) -> None:
+        if shard not in self._owned:
+            return  # it has gone to another process, which answers: "not known" would be wrong
         process, ticket = _QUESTION.unpack_from(value)
         found = self._find(value[_QUESTION.size :], [shard])
         self._reply(Origin(process, ticket), Kind.TOLD, found or b"")
@@ -198,13 +202,20 @@ class Exchange:
 
     def _forget_old(self) -> None:
         over = time.monotonic() - 60.0
-        for ticket in [ticket for ticket, asked in self._asked.items() if asked.at < over]:
-            del self._asked[ticket]
+        for ticket, asked in list(self._asked.items()):
+            if asked.at < over:
+                self._asked.pop(ticket, None)
 
     # The threads.
 
+    def _put(self, work: Callable[[], None]) -> None:
+        self._asks.put((time.monotonic(), work))
+
     def _look_up(self) -> None:
-        while (work := self._asks.get()) is not None:
+        while (asked := self._asks.get()) is not None:
+            at, work = asked
+            if time.monotonic() > at + PATIENCE_S:
+                continue  # whoever asked does not wait any more
             try:
                 work()
             except Exception as error:  # noqa: BLE001  (a question that fails must not end the others)
@@ -213,19 +224,24 @@ class Exchange:
     def _hear(self) -> None:
         while not self._ended.is_set():
             try:
-                self._assign()
-                self._producer.tend()
-                self._share_again()
-                polled = self._consumer.poll(timeout_ms=round(_POLL_S * 1_000))
+                self._hear_some()
             except KafkaError as error:
                 _log.warning("replies_not_read", reason=repr(error))
-                continue
-            for partition, messages in polled.items():
-                for message in messages:
-                    if partition == self._home:
-                        self._hear_reply(message.value or b"")
-                    elif len(message.value or b"") > _QUESTION.size:
-                        self._asks.put(partial(self._answer_other, partition.partition, message.value))
+            except Exception as error:  # noqa: BLE001  (the edge of the thread: others wait for what it hears)
+                _log.error("replies_not_read", reason=repr(error))
+                self._ended.wait(_POLL_S)
+
+    def _hear_some(self) -> None:
+        self._assign()
+        self._producer.tend()
+        self._share_again()
+        polled = self._consumer.poll(timeout_ms=round(_POLL_S * 1_000))
+        for partition, messages in polled.items():
+            for message in messages:
+                if partition == self._home:
+                    self._hear_reply(message.value or b"")
+                elif len(message.value or b"") > _QUESTION.size:
+                    self._put(partial(self._answer_other, partition.partition, message.value))
 
     def _hear_reply(self, value: bytes) -> None:
         if len(value) < _HEAD.size:
@@ -234,15 +250,18 @@ class Exchange:
         if process != self._process:  # the partition is shared
             return
         body = value[_HEAD.size :]
-        if kind != Kind.TOLD:
+        if kind == Kind.TOLD:
+            self._hear_told(ticket, body)
+        elif kind in _ANSWERS:
             self._inbox.pass_on(frame(Kind(kind), ticket, body) + _LOOK)
-            return
+
+    def _hear_told(self, ticket: int, body: bytes) -> None:
         asked = self._asked.get(ticket)
         if asked is None:
             return
         asked.left -= 1
         if body or not asked.left:
-            del self._asked[ticket]
+            self._asked.pop(ticket, None)
             self._tell(ticket, body)
 
     def _assign(self) -> None:

@@ -1,13 +1,16 @@
 """Membership in the group that shares out the shards: who owns which, and what their partitions hold."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import structlog
-from kafka import ConsumerGroupMetadata, ConsumerRebalanceListener, TopicPartition
+from kafka import ConsumerGroupMetadata, ConsumerRebalanceListener, KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
+from flows.broker.committed import shard_group
 from flows.broker.connection import make_consumer, topic
 from flows.broker.params import KafkaParams
 from flows.broker.wire import Headers
@@ -38,6 +41,10 @@ class Listener(ConsumerRebalanceListener):
     ) -> None:
         self._given, self._taken, self._lost = given, taken, lost
 
+    def mute(self) -> None:
+        """Hand nothing on any more."""
+        self._given = self._taken = self._lost = _nothing
+
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """These shards are ours from now on."""
         self._given(_numbers(assigned))
@@ -58,16 +65,34 @@ class ShardGroup:
     """
 
     def __init__(self, params: KafkaParams, member: str) -> None:
+        self._params = params
+        self._member = member
         self._topic = topic(params, "shard-log")
-        self._consumer = make_consumer(
-            params,
-            group_id=f"{params.prefix}-shards",
-            client_id=member,
+        self._consumer = self._connect()
+
+    def _connect(self) -> KafkaConsumer:
+        return make_consumer(
+            self._params,
+            group_id=shard_group(self._params),
+            client_id=self._member,
             partition_assignment_strategy=[CooperativeStickyAssignor],
             isolation_level="read_uncommitted",
             max_partition_fetch_bytes=_FETCH_BYTES,
             max_poll_interval_ms=_MAX_POLL_S * 1_000,
         )
+
+    def renew(self, listener: Listener) -> None:
+        """Become another member, with another client; the old one is left to itself.
+
+        Raises
+        ------
+        BrokerError
+            When the brokers can't be reached; to be tried again.
+        """
+        old, self._consumer = self._consumer, self._connect()
+        # It may hang for long, and tell of shards that it takes for ours: nobody listens.
+        threading.Thread(target=_close_quietly, args=(old,), name="old-client", daemon=True).start()
+        self.join(listener)
 
     def join(self, listener: Listener) -> None:
         """Become a member with the first poll."""
@@ -115,12 +140,26 @@ class ShardGroup:
         found: ConsumerGroupMetadata = self._consumer.group_metadata()  # type: ignore[no-untyped-call]
         return found
 
+    def member_id(self) -> str:
+        """What the group calls us; empty while we are not in it."""
+        member = self.metadata()
+        return member.member_id if member.generation_id >= 0 else ""
+
     def close(self) -> None:
         """Leave: others get the shards at once."""
         self._consumer.close()
 
     def _partition(self, shard: int) -> TopicPartition:
         return TopicPartition(self._topic, shard)
+
+
+def _nothing(_shards: Sequence[int]) -> None:
+    """Nobody listens."""
+
+
+def _close_quietly(consumer: KafkaConsumer) -> None:
+    with suppress(Exception):
+        consumer.close()
 
 
 def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:

@@ -52,6 +52,8 @@ class Held:
     """What was to be shared up to this log position, former owners have shared but for the last of it."""
     arrival_us: int = 0
     """When the last message that was taken in came to the edge, in Unix microseconds."""
+    answers: bool = False
+    """Whether questions are answered from its file."""
 
     @property
     def is_live(self) -> bool:
@@ -142,9 +144,15 @@ class Holding:
         for event in task.told_lately():
             self._exchange.share(event)
         self._checkpointer.watch(opened)
-        self._exchange.own(shard, file)
         self._publisher.own(shard, file)
         _log.info("shard_owned", shard=shard, position=opened.end, behind=live_at - next_offset)
+
+    def answer_from_live(self) -> None:
+        """Answer questions from files that have caught up; what the others don't know, they may know soon."""
+        for shard, held in self.held.items():
+            if held.is_live and not held.answers:
+                held.answers = True
+                self._exchange.own(shard, held.lane.shard.path)
 
     def hand_over(self, shard: int) -> None:
         """Store a shard's finished work and let it go; its next owner finds a copy of now."""
@@ -168,6 +176,10 @@ class Holding:
         if held is not None:
             held.lane.close()
             _log.warning("shard_lost", shard=shard)
+
+    def next_offsets(self) -> dict[int, int]:
+        """Up to where each shard was fetched."""
+        return {shard: held.next_offset for shard, held in list(self.held.items())}
 
     def drop_all(self) -> None:
         """Let go of everything as it was last stored."""

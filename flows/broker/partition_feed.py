@@ -13,8 +13,10 @@ from kafka.errors import KafkaError
 
 from alerting.decision import PolicyActivated
 from flows import keys
-from flows.broker.group import Fetched, ShardGroup
+from flows.broker.connection import BrokerError
+from flows.broker.group import Fetched, Listener, ShardGroup
 from flows.broker.holding import Held, Holding
+from flows.broker.membership import Membership
 from flows.broker.wire import Origin, read_message
 from flows.codec import BadRecord
 from flows.dataflow import Work
@@ -45,6 +47,8 @@ class PartitionFeed:
     ----------
     group
         Where messages come from, and shards.
+    membership
+        Says when the group's client must be replaced.
     holding
         The shards that we own.
     inbox
@@ -58,6 +62,7 @@ class PartitionFeed:
     def __init__(
         self,
         group: ShardGroup,
+        membership: Membership,
         holding: Holding,
         inbox: Inbox,
         finished: threading.Event,
@@ -66,6 +71,8 @@ class PartitionFeed:
         before_batch: Callable[[int], None] | None = None,
     ) -> None:
         self._group = group
+        self._membership = membership
+        self._listener = Listener(self.given, self.taken, self.lost)
         self._holding = holding
         self._inbox = inbox
         self._finished = finished
@@ -86,6 +93,25 @@ class PartitionFeed:
         self._pacing = Pacing()
         self.publish_again = threading.Event()
         """Set when the publisher let go of shards that may still be ours."""
+
+    # Membership.
+
+    def join(self) -> None:
+        """Become a member of the group: shards come from now on."""
+        self._group.join(self._listener)
+
+    def _join_anew(self) -> None:
+        """Our client is wrong about itself: begin as somebody else, who owns nothing yet."""
+        self._listener.mute()
+        self._wanted.clear()
+        self._holding.drop_all()
+        self._listener = Listener(self.given, self.taken, self.lost)
+        try:
+            self._group.renew(self._listener)
+        except BrokerError as error:
+            _log.warning("group_not_joined", reason=str(error))
+        else:
+            self._membership.gone.clear()
 
     # Ownership; called while the flow waits for messages.
 
@@ -128,7 +154,10 @@ class PartitionFeed:
             self._commit()
             raise StopIteration
         self._report()
+        if self._membership.gone.is_set():
+            self._join_anew()
         self._open_what_came()
+        self._holding.answer_from_live()
         if self.publish_again.is_set():
             self.publish_again.clear()
             self._holding.publish_again()

@@ -11,10 +11,11 @@ from flows.answer_journal import journal_path
 from flows.broker.connection import BrokerError
 from flows.broker.exchange import Exchange
 from flows.broker.first_policy import ensure_first_policy
-from flows.broker.group import Listener, ShardGroup
+from flows.broker.group import ShardGroup
 from flows.broker.holding import Holding
 from flows.broker.identity import process_id, run_id
 from flows.broker.left_answers import send_left_answers
+from flows.broker.membership import Membership
 from flows.broker.params import KafkaParams
 from flows.broker.partition_feed import PartitionFeed
 from flows.broker.publisher import Publisher
@@ -101,8 +102,10 @@ class _ShardProcess:
         )
         self._snapshotter = None if snapshots is None else Snapshotter(snapshots, self._holding.held)
         self._sender = Sender(params, line, inbox, run, self._exchange.ask)
+        self._membership = Membership(params, self._group.member_id, self._holding.next_offsets)
         self._feed = PartitionFeed(
             self._group,
+            self._membership,
             self._holding,
             inbox,
             self._sender.finished,
@@ -120,7 +123,8 @@ class _ShardProcess:
             self._snapshotter.start()
         self._sender.start()
         feed = self._feed
-        self._group.join(Listener(feed.given, feed.taken, feed.lost))
+        self._membership.start()
+        feed.join()
         try:
             run_flow(feed, feed)
         except BaseException:
@@ -128,6 +132,7 @@ class _ShardProcess:
             feed.rest()
             self._group.close()
             raise
+        self._membership.stop()
         self._publisher.stop()
         if self._snapshotter is not None:
             self._snapshotter.stop()

@@ -48,7 +48,7 @@ def decide(running: Engine, of: Payment) -> Decision:
 
 def owned(running: Engine) -> set[int]:
     """The shards that an engine says it works on."""
-    return {int(shard) for shard in running._figures.shards}
+    return {int(shard) for shard in running.figures.shards}
 
 
 def wait_until_owned(*engines: Engine, shards: int = SHARDS) -> None:
