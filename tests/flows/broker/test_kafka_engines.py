@@ -2,21 +2,20 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
-from itertools import count
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from alerting.decision import Source
-from alerting.engine import EngineUnavailableError, UnknownTransactionError
+from alerting.engine import UnknownTransactionError
 from alerting.policy import policy_version
 from detectors.events import Location, Outcome, OutcomeKind, Verdict
+from flows.broker.connection import make_producer, topic
 from flows.broker.files import shard_file
 from flows.broker.params import KafkaParams
-from flows.broker.topic_specs import DECISIONS
-from flows.engine import Engine
+from flows.broker.topic_specs import DECISIONS, SHARD_LOG
+from flows.broker.wire import LogMessage, message_headers, message_key
 from flows.policy_file import default_policy_text
 from geo import Position
 from tests.flows.broker.engines_made import (
@@ -37,26 +36,27 @@ EVERY_SHARD = range(SHARDS)
 
 
 @contextmanager
-def traffic_on(running: Engine) -> Iterator[None]:
-    """Others write to all shards without a pause."""
-    ended, numbers = threading.Event(), count()
+def traffic_on(kafka: KafkaParams) -> Iterator[None]:
+    """Others write to all shards, so that there is always something to read."""
+    ended = threading.Event()
+    seen = LogMessage.of(Location("u-1", Position(50.0, 8.0), NOON), 0)
+    key, headers = message_key(seen.record.event), message_headers(seen)
 
     def write() -> None:
-        while not ended.is_set():
-            number = next(numbers)
-            when = NOON + timedelta(seconds=number)
-            with suppress(EngineUnavailableError):
-                running.publish(Location(user_of(number % SHARDS), Position(50.0, 8.0), when))
+        with closing(make_producer(kafka)) as producer:
+            while not ended.is_set():
+                for shard in EVERY_SHARD:
+                    name = topic(kafka, SHARD_LOG)
+                    sent = [producer.send(name, seen.record.payload, key, headers, shard) for _ in range(8)]
+                sent[-1].get(60.0)  # type: ignore[no-untyped-call]
 
-    threads = [threading.Thread(target=write) for _ in range(8)]
-    for thread in threads:
-        thread.start()
+    writing = threading.Thread(target=write)
+    writing.start()
     try:
         yield
     finally:
         ended.set()
-        for thread in threads:
-            thread.join()
+        writing.join()
 
 
 @pytest.mark.parametrize("kafka_params", [SHARDS], indirect=True)
@@ -64,8 +64,9 @@ def test_either_engine_answers_for_all_shards_and_goes_on_alone_when_the_other_o
     kafka_params: KafkaParams, tmp_path: Path
 ) -> None:
     a, b = engine(kafka_params, tmp_path / "a"), engine(kafka_params, tmp_path / "b")
-    with a:
+    with a, ExitStack() as stopped:
         b.start()
+        stopped.callback(b.stop)
         wait_until_owned(a, b)
         answers = [
             decide(each, payment(f"t-{n}-{s}", s)) for n, each in enumerate((a, b)) for s in EVERY_SHARD
@@ -87,9 +88,9 @@ def test_either_engine_answers_for_all_shards_and_goes_on_alone_when_the_other_o
         after = decide(b, payment("t-after", 2))
         assert after.policy_version == policy_version(OTHER_POLICY)
 
-        with traffic_on(a):
+        with traffic_on(kafka_params):
             # Not killed for taking long: what others write is no reason to stay.
-            b.stop()
+            stopped.close()
             wait_until_owned(a)
         assert b.restarts == 0
         kept = [decide(a, payment(f"t-{n}-{s}", s)) for n in (0, 1) for s in EVERY_SHARD]
