@@ -8,8 +8,10 @@ import pytest
 
 from alerting.decision import Action, FallbackAnswered, FallbackCause
 from detectors.events import Payment
+from flows.broker.params import KafkaParams
 from flows.log import MemoryLog, NewRecord, ShardLog
 from flows.sqlite_shard import SqliteShard
+from tests.contract.partition_log import PartitionLog
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -22,9 +24,24 @@ def records(*transaction_ids: str) -> list[NewRecord]:
     return [NewRecord.of(payment(name), arrival_us=7) for name in transaction_ids]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+ON_A_BROKER = pytest.param("partition", marks=pytest.mark.broker)
+
+
+@pytest.fixture(params=["memory", "sqlite", ON_A_BROKER])
 def make_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], ShardLog]]:
     """Opens the same log anew at each call, where it outlives its object."""
+    if request.param == "partition":
+        params: KafkaParams = request.getfixturevalue("kafka_params")
+        opened_logs: list[PartitionLog] = []
+
+        def follow() -> ShardLog:
+            opened_logs.append(PartitionLog(params, tmp_path / f"shard-{len(opened_logs)}.db"))
+            return opened_logs[-1]
+
+        yield follow
+        for log in opened_logs:
+            log.close()
+        return
     opened: list[SqliteShard] = []
     memory = MemoryLog()
 
