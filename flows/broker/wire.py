@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 
+from alerting.decision import FallbackAnswered
+from detectors.events import Payment
 from flows.codec import BadRecord, Event, decode_event
 from flows.frames import Kind
 from flows.log import NewRecord
@@ -23,6 +25,7 @@ ORIGIN_BYTES: Final = 16
 _RECORD: Final = Struct("<Q16s16s")
 _ORIGIN: Final = Struct("<16sQ")
 _ASKED: Final = {Kind.PAYMENT: b"decide", Kind.EVENT: b"log", Kind.FALLBACK: b"answered"}
+_ABOUT: Final[dict[Kind, type]] = {Kind.PAYMENT: Payment, Kind.FALLBACK: FallbackAnswered}
 _KINDS: Final = {word: kind for kind, word in _ASKED.items()}
 
 
@@ -73,13 +76,17 @@ def message_headers(message: LogMessage) -> Headers:
 def read_message(value: bytes | None, headers: Headers, place: str) -> LogMessage | BadRecord:
     """The message that was written so, or why it can't be one; ``place`` says where it was read."""
     found = dict(headers)
-    kind = _KINDS.get(found.get(ASKED, b""))
-    known = found.get(RECORD, b"")
+    kind = _KINDS.get(found.get(ASKED) or b"")
+    known = found.get(RECORD) or b""
     if kind is None or len(known) != _RECORD.size:
         return BadRecord("not written by Tapwatch: headers are missing", place, (value or b"")[:256])
     event = decode_event(value or b"", place)
     if isinstance(event, BadRecord):
         return event
+    if not isinstance(event, _ABOUT.get(kind, object)):
+        return BadRecord(
+            f"not written by Tapwatch: {event.kind} for {kind.name}", place, (value or b"")[:256]
+        )
     arrival_us, event_key, digest = _RECORD.unpack(known)
     origin = found.get(ORIGIN)
     asker = Origin(*_ORIGIN.unpack(origin)) if origin and len(origin) == _ORIGIN.size else None
