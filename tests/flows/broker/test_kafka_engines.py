@@ -38,7 +38,7 @@ EVERY_SHARD = range(SHARDS)
 @contextmanager
 def traffic_on(kafka: KafkaParams) -> Iterator[None]:
     """Others write to all shards, so that there is always something to read."""
-    ended = threading.Event()
+    flows, ended = threading.Event(), threading.Event()
     seen = LogMessage.of(Location("u-1", Position(50.0, 8.0), NOON), 0)
     key, headers = message_key(seen.record.event), message_headers(seen)
 
@@ -47,11 +47,13 @@ def traffic_on(kafka: KafkaParams) -> Iterator[None]:
             while not ended.is_set():
                 for shard in EVERY_SHARD:
                     name = topic(kafka, SHARD_LOG)
-                    sent = [producer.send(name, seen.record.payload, key, headers, shard) for _ in range(8)]
+                    sent = [producer.send(name, seen.record.payload, key, headers, shard) for _ in range(100)]
                 sent[-1].get(60.0)  # type: ignore[no-untyped-call]
+                flows.set()
 
     writing = threading.Thread(target=write)
     writing.start()
+    assert flows.wait(60.0)
     try:
         yield
     finally:
