@@ -141,7 +141,7 @@ def kafka_crash(
         broker_kills = 0
     faults = Faults(kills, broker_kills, pauses, pause_s)
     with _folder() as folder, broker_errors_in_words():
-        report = kafka_crash_drill(sent, folder, faults, processes, seed=seed, bootstrap=bootstrap, say=_say)
+        report = kafka_crash_drill(sent, folder, faults, processes, seed=seed, broker=bootstrap, say=_say)
         _end(report, as_json)
 
 

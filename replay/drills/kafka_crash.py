@@ -20,7 +20,7 @@ from replay.drills.assassin import Say
 from replay.drills.kafka_callers import Asked, Callers
 from replay.drills.kafka_faults import Faults, Saboteur
 from replay.drills.kafka_history import check_run
-from replay.drills.kafka_rig import KafkaRig
+from replay.drills.kafka_rig import Broker, KafkaRig
 from replay.drills.needs import require_payments
 from replay.history import Finding
 from replay.history.sources import sent_of
@@ -62,13 +62,13 @@ def kafka_crash_drill(
     callers: int = 16,
     timeout_s: float = 5.0,
     seed: int = 1,
-    bootstrap: str | None = None,
+    broker: Broker = None,
     say: Say = lambda _: None,
 ) -> KafkaCrashReport:
     """Decide ``events`` while ``faults`` happen, and check the history of it.
 
-    Half of the users come through callers that ask for decisions, the others through the input topic. Where a
-    broker is named by ``bootstrap``, it is not killed.
+    Half of the users come through callers that ask for decisions, the others through the input topic. A
+    broker that is not ours is not killed.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def kafka_crash_drill(
     asked = [event for event in events if isinstance(event, Asked) and _is_caller(event)]
     fed = [event for event in events if isinstance(event, BROADCAST) or not _is_caller(event)]
     report = KafkaCrashReport(len(asked) + len(fed), len(asked))
-    with KafkaRig(folder, bootstrap) as rig:
+    with KafkaRig(folder, broker) as rig:
         params = rig.lay_out(SHARDS, snapshots=folder / "snapshots")
         servers = [rig.server(params, f"process-{number}") for number in range(processes)]
         ingest = rig.ingest(params)

@@ -16,7 +16,7 @@ from flows.broker.read_topic import read_topic
 from flows.codec import Event
 from flows.policy_file import default_policy_text, parse_policy
 from replay.drills.assassin import Say
-from replay.drills.kafka_rig import KafkaRig
+from replay.drills.kafka_rig import Broker, KafkaRig
 from replay.drills.needs import require_payments
 from replay.run import ReplayParams, replay
 from replay.send import send_events
@@ -24,7 +24,6 @@ from replay.server_process import ServerProcess
 from replay.streams import StreamWriter
 
 SHARDS: Final = 4
-PROCESSES: Final = (1, 2, 3)
 FEWEST_PAYMENTS: Final = 100
 
 
@@ -43,11 +42,16 @@ class KafkaEqualityReport:
 
 
 def kafka_equality_drill(
-    events: Sequence[Event], folder: Path, bootstrap: str | None = None, say: Say = lambda _: None
+    events: Sequence[Event],
+    folder: Path,
+    broker: Broker = None,
+    say: Say = lambda _: None,
+    processes: Sequence[int] = (1, 2, 3),
 ) -> KafkaEqualityReport:
-    """Decide ``events`` by replay, on Kafka with one shard, and with four by one, two and three processes.
+    """Decide ``events`` by replay and on Kafka, with one shard and with four, those by several ``processes``.
 
-    The logs are written whole before a process starts, so every run sees the same.
+    The logs are written whole before a process starts, so every run sees the same; what shards tell each
+    other comes behind all of it.
 
     Raises
     ------
@@ -59,28 +63,30 @@ def kafka_equality_drill(
     policy = default_policy_text()
     stream = [PolicyActivated(policy, parse_policy(policy).version, EARLIEST), *events]
     report = KafkaEqualityReport(payments)
-    report.digests["replay"] = _replay(stream, folder)
-    say(f"replay: {report.digests['replay']}")
-    with KafkaRig(folder, bootstrap) as rig:
-        (report.digests["Kafka, 1 shard"],) = _decide(rig, stream, shards=1, processes=1)
-        say(f"Kafka, 1 shard: {report.digests['Kafka, 1 shard']}")
-        for processes in PROCESSES:
-            name = f"{SHARDS} shards, {processes} process{'es' if processes > 1 else ''}"
-            report.by_shard[name] = _decide(rig, stream, SHARDS, processes)
-            say(f"{name}: {', '.join(digest[:16] for digest in report.by_shard[name])}")
-    if len(set(report.digests.values())) != 1:
-        report.problems.append("one shard on Kafka decides otherwise than the embedded log")
-    if len(set(map(tuple, report.by_shard.values()))) != 1:
-        report.problems.append("what a shard decides depends on how many processes there are")
-    return report
-
-
-def _replay(stream: Iterable[Event], folder: Path) -> str:
     with StreamWriter(folder / "stream.jsonl") as writer:
         for event in stream:
             writer.write(event)
-    params = ReplayParams(default_policy_text())
-    return str(replay([folder / "stream.jsonl"], folder / "replay", params)["decisions_sha256"])
+    report.digests["replay"] = str(_replay(folder, 1)["decisions_sha256"])
+    say(f"replay: {report.digests['replay']}")
+    told = _replay(folder, SHARDS)["shards"]
+    report.by_shard["replay"] = [shard["decisions_sha256"] for shard in told]
+    with KafkaRig(folder, broker) as rig:
+        (report.digests["Kafka"],) = _decide(rig, stream, shards=1, processes=1)
+        say(f"Kafka: {report.digests['Kafka']}")
+        for count in processes:
+            name = f"Kafka, {count} process{'es' if count > 1 else ''}"
+            report.by_shard[name] = _decide(rig, stream, SHARDS, count)
+            say(f"{SHARDS} shards, {name}: {', '.join(digest[:16] for digest in report.by_shard[name])}")
+    if len(set(report.digests.values())) != 1:
+        report.problems.append("one shard on Kafka decides otherwise than the embedded log")
+    if len(set(map(tuple, report.by_shard.values()))) != 1:
+        report.problems.append("what a shard decides depends on where or by how many it is decided")
+    return report
+
+
+def _replay(folder: Path, shards: int) -> dict[str, Any]:
+    params = ReplayParams(default_policy_text(), shards=shards, pooled=False)
+    return replay([folder / "stream.jsonl"], folder / f"replay-{shards}", params)
 
 
 def _decide(rig: KafkaRig, stream: Iterable[Event], shards: int, processes: int) -> list[str]:

@@ -23,7 +23,7 @@ from flows.codec import Event, encode_event
 from flows.sharding import shards_of
 from replay.drills.assassin import Say
 from replay.drills.kafka_history import check_run
-from replay.drills.kafka_rig import KafkaRig
+from replay.drills.kafka_rig import Broker, KafkaRig
 from replay.drills.needs import require_payments
 from replay.history.sources import sent_of
 
@@ -77,7 +77,7 @@ def kafka_poison_drill(
     events: Sequence[Event],
     folder: Path,
     seed: int = 1,
-    bootstrap: str | None = None,
+    broker: Broker = None,
     say: Say = lambda _: None,
 ) -> KafkaPoisonReport:
     """Send ``events`` with poison among them, look at the dead letters, mend what can be and send that again.
@@ -94,7 +94,7 @@ def kafka_poison_drill(
     require_payments("kafka-poison", payments, FEWEST_PAYMENTS)
     stream = _poisoned(events, seed)
     report = KafkaPoisonReport(len(stream.records), dict(Counter(stream.poison.values())))
-    with KafkaRig(folder, bootstrap) as rig:
+    with KafkaRig(folder, broker) as rig:
         params = rig.lay_out(SHARDS)
         server = rig.server(params, "process-0").start()
         with rig.ingest(params):

@@ -20,6 +20,8 @@ _LOOK_EVERY_S: Final = 0.5
 
 
 P = TypeVar("P", bound=TapwatchProcess)
+Broker = KafkaServer | str | None
+"""Which broker a drill uses: see :class:`KafkaRig`."""
 
 
 class DrillTimeoutError(ReplayError):
@@ -33,20 +35,18 @@ class KafkaRig:
     ----------
     folder
         Where data and logs of broker and processes go.
-    bootstrap
-        A broker that runs already, host:port; starts its own without.
+    broker
+        One that runs already: ours, which may be killed, or the host:port of another's, which may not. Starts
+        its own without.
     """
 
-    def __init__(self, folder: Path, bootstrap: str | None = None) -> None:
+    def __init__(self, folder: Path, broker: Broker = None) -> None:
         self.folder = folder
-        self.broker = None if bootstrap is not None else KafkaServer(folder / "broker")
-        self._bootstrap = bootstrap
+        self._own = broker is None
+        found = KafkaServer(folder / "broker") if broker is None else broker
+        self.broker = found if isinstance(found, KafkaServer) else None
+        self.bootstrap = found.bootstrap if isinstance(found, KafkaServer) else found
         self._started = ExitStack()
-
-    @property
-    def bootstrap(self) -> str:
-        """Where clients connect, host:port."""
-        return self._bootstrap or self.broker.bootstrap  # type: ignore[union-attr]  # one of them is there
 
     def lay_out(self, shards: int, **settings: object) -> KafkaParams:
         """Topics under a prefix that nobody has used before."""
@@ -105,7 +105,7 @@ class KafkaRig:
         return process
 
     def __enter__(self) -> Self:
-        if self.broker is not None:
+        if self._own and self.broker is not None:
             self.broker.start()
         return self
 
@@ -113,7 +113,7 @@ class KafkaRig:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._started.close()
-        if self.broker is not None:
+        if self._own and self.broker is not None:
             self.broker.stop()
 
 

@@ -22,7 +22,7 @@ from flows.sharding import shard_of
 from replay.bench.open_loop import DECIDE
 from replay.bench.size import payments_of_many
 from replay.drills.assassin import Say
-from replay.drills.kafka_rig import DrillTimeoutError, KafkaRig
+from replay.drills.kafka_rig import Broker, DrillTimeoutError, KafkaRig
 from replay.send import send_events
 from replay.server_process import ServerProcess
 from tapwatch.v1 import risk_pb2
@@ -69,7 +69,7 @@ def kafka_takeover_drill(
     users: int = 100_000,
     rate_per_s: float = 500.0,
     kills: int = 10,
-    bootstrap: str | None = None,
+    broker: Broker = None,
     say: Say = lambda _: None,
 ) -> KafkaTakeoverReport:
     """Kill one of two servers again and again while requests come to the other one.
@@ -81,7 +81,7 @@ def kafka_takeover_drill(
     """
     report = KafkaTakeoverReport(users, rate_per_s)
     payments = payments_of_many(users, users + int(kills * rate_per_s * _SECONDS_PER_KILL))
-    with KafkaRig(folder, bootstrap) as rig:
+    with KafkaRig(folder, broker) as rig:
         params = rig.lay_out(SHARDS, snapshots=folder / "snapshots")
         survivor, victim = (rig.server(params, name).start() for name in ("survivor", "victim"))
         send_events(islice(payments, users), params, Destination.SHARD_LOG)
