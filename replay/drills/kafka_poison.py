@@ -34,13 +34,14 @@ FEWEST_PAYMENTS: Final = 400
 SHOWN: Final = 20
 _AHEAD: Final = timedelta(days=3)
 _FIX: Final = {"TAPWATCH_INGEST__MAX_AHEAD_S": "864000"}
-_UNREADABLE: Final[Sequence[Callable[[bytes], bytes]]] = (
+Spoil = Callable[[bytes], bytes]
+UNREADABLE: Final[Sequence[Spoil]] = (
     lambda value: value[: len(value) // 2],
     lambda value: b"\xff\xfe" + value,
     lambda value: b"[" + value + b"]",
     lambda value: value.replace(b'"', b"'"),
 )
-_SENSELESS: Final[Sequence[Callable[[bytes], bytes]]] = (
+SENSELESS: Final[Sequence[Spoil]] = (
     lambda value: value.replace(b'"amount_minor":', b'"amount_minor":-'),
     lambda value: value.replace(b'"currency":"', b'"currency":"no '),
     lambda value: value.replace(b'"kind":"payment"', b'"kind":"parcel"'),
@@ -64,8 +65,11 @@ class KafkaPoisonReport:
 
 
 @dataclass(slots=True)
-class _Stream:
-    """What is sent: bytes by user, and what is to become of them."""
+class PoisonedStream:
+    """What is sent, in order: sound events, payments from the future, and bytes that are no event.
+
+    ``records`` has all of them, each with the event that it was made of; ``poison`` says what was done to it.
+    """
 
     sound: list[Event] = field(default_factory=list)
     ahead: list[Payment] = field(default_factory=list)
@@ -92,7 +96,7 @@ def kafka_poison_drill(
     """
     payments = sum(isinstance(event, Payment) for event in events)
     require_payments("kafka-poison", payments, FEWEST_PAYMENTS)
-    stream = _poisoned(events, seed)
+    stream = poisoned(events, seed)
     report = KafkaPoisonReport(len(stream.records), dict(Counter(stream.poison.values())))
     with KafkaRig(folder, broker) as rig:
         params = rig.lay_out(SHARDS)
@@ -119,19 +123,19 @@ def kafka_poison_drill(
     return report
 
 
-def _poisoned(events: Sequence[Event], seed: int) -> _Stream:
+def poisoned(events: Sequence[Event], seed: int) -> PoisonedStream:
     """Some payments are spoilt, each way in its turn; a third of what can't be is from the future."""
     chance = random.Random(seed)
-    stream = _Stream()
+    stream = PoisonedStream()
     latest = datetime.now(UTC).replace(microsecond=0) + _AHEAD
     share = SHARE * len(events) / max(1, sum(isinstance(event, Payment) for event in events))
     for event in events:
         drawn = chance.random() / share if isinstance(event, Payment) else 2.0
         value = encode_event(event)
         if drawn < 1.0:
-            value, kind = chance.choice(_UNREADABLE)(value), "unreadable"
+            value, kind = chance.choice(UNREADABLE)(value), "unreadable"
         elif drawn < 1.67:
-            value, kind = chance.choice(_SENSELESS)(value), "senseless"
+            value, kind = chance.choice(SENSELESS)(value), "senseless"
         elif drawn < 2.0 and isinstance(event, Payment):
             moved = replace(event, event_time=latest)
             stream.ahead.append(moved)
@@ -145,7 +149,7 @@ def _poisoned(events: Sequence[Event], seed: int) -> _Stream:
     return stream
 
 
-def _send(stream: _Stream, params: KafkaParams) -> None:
+def _send(stream: PoisonedStream, params: KafkaParams) -> None:
     with EventSender(params, Destination.EVENTS) as sender:
         for event, value in stream.records:
             if value in stream.poison:
