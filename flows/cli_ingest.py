@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from flows.cli import ConfigOption, JsonOption, app, fail, policy_or_exit, settings_or_exit
+from flows.cli_brokers import BootstrapOption, broker_errors, kafka_or_exit
 
 if TYPE_CHECKING:
     from flows.broker.dead_letters import Letter
@@ -21,9 +21,6 @@ app.add_typer(letters_app, name="dead-letters", no_args_is_help=True)
 
 _SHOWN: Final = 160
 
-BootstrapOption = Annotated[
-    str | None, typer.Option("--bootstrap", help="Brokers, host:port with commas between; else [kafka].")
-]
 TopicOption = Annotated[
     list[str] | None, typer.Option("--topic", help="Original topic, such as payments; may be repeated.")
 ]
@@ -60,7 +57,7 @@ def ingest(
     from flows.broker.ingest_command import run_ingest
     from flows.broker.log_writer import WriteError
 
-    kafka = _kafka(settings.kafka, bootstrap)
+    kafka = kafka_or_exit(settings.kafka, bootstrap)
     try:
         params = settings.ingest
         if operator_listen is not None:
@@ -68,7 +65,7 @@ def ingest(
     except ValueError as error:
         raise fail(error) from None
     policy = policy_or_exit(settings.policy_file)
-    with _errors():
+    with broker_errors():
         try:
             ensure_first_policy(kafka, policy)  # a payment must not be the first thing in a log
             run_ingest(kafka, params)
@@ -93,9 +90,9 @@ def list_command(
     """
     from flows.broker.letter_box import list_letters
 
-    kafka = _kafka(settings_or_exit(config).kafka, bootstrap)
+    kafka = kafka_or_exit(settings_or_exit(config).kafka, bootstrap)
     selection = _selection(kafka, topic, reason, since, until)
-    with _errors():
+    with broker_errors():
         listing = list_letters(kafka, selection, limit)
     if as_json:
         print(json.dumps(_listing_json(listing), indent=2))
@@ -125,35 +122,14 @@ def replay_command(
     """
     from flows.broker.letter_box import send_again
 
-    kafka = _kafka(settings_or_exit(config).kafka, bootstrap)
+    kafka = kafka_or_exit(settings_or_exit(config).kafka, bootstrap)
     selection = _selection(kafka, topic, reason, since, until)
-    with _errors():
+    with broker_errors():
         report = send_again(kafka, selection, again=again, dry_run=dry_run)
     if as_json:
         print(json.dumps(asdict(report) | {"dry_run": dry_run}, indent=2))
     else:
         print("\n".join(_report_lines(report, dry_run)))
-
-
-def _kafka(params: "KafkaParams", bootstrap: str | None) -> "KafkaParams":
-    if bootstrap is not None:
-        try:
-            params = replace(params, bootstrap=tuple(bootstrap.split(",")))
-        except ValueError as error:
-            raise fail(f"--{error}") from None
-    if not params.bootstrap:
-        raise fail("no broker is named; allowed: --bootstrap host:port, or bootstrap in section [kafka]")
-    return params
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    from flows.broker.errors import BrokerError
-
-    try:
-        yield
-    except (BrokerError, OSError) as error:
-        raise fail(error) from None
 
 
 def _selection(

@@ -2,9 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -12,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.cli import ConfigOption, Exit, JsonOption, app, fail, settings_or_exit
+from flows.cli_brokers import broker_errors, kafka_or_exit
 
 if TYPE_CHECKING:
-    from flows.broker.params import KafkaParams
     from flows.broker.topics import Applied, Difference
 
 topics_app = typer.Typer(
@@ -49,8 +47,8 @@ def topics_apply(
     from flows.broker.connection import wait_for_brokers
     from flows.broker.topics import apply_topics
 
-    params = _kafka_or_exit(config)
-    with _errors():
+    params = kafka_or_exit(settings_or_exit(config).kafka)
+    with broker_errors():
         wait_for_brokers(params, wait)
         done = apply_topics(params)
     if as_json:
@@ -76,8 +74,8 @@ def topics_diff(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     """
     from flows.broker.topics import compare_topics
 
-    params = _kafka_or_exit(config)
-    with _errors():
+    params = kafka_or_exit(settings_or_exit(config).kafka)
+    with broker_errors():
         found = compare_topics(params)
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=2))
@@ -104,8 +102,8 @@ def topics_list(config: ConfigOption = None, as_json: JsonOption = False) -> Non
     """
     from flows.broker.topics import list_topics
 
-    params = _kafka_or_exit(config)
-    with _errors():
+    params = kafka_or_exit(settings_or_exit(config).kafka)
+    with broker_errors():
         found = list_topics(params)
     if as_json:
         print(json.dumps([each._asdict() for each in found], indent=2))
@@ -120,26 +118,6 @@ def topics_list(config: ConfigOption = None, as_json: JsonOption = False) -> Non
         for each in found
     ]
     _print_table(("topic", "partitions", "copies", "records", "kept", "holds"), rows)
-
-
-def _kafka_or_exit(config: Path | None) -> "KafkaParams":
-    params = settings_or_exit(config).kafka
-    if not params.bootstrap:
-        raise fail(
-            "kafka.bootstrap: []; allowed: the brokers as host:port, in section [kafka] of the settings or as"
-            " TAPWATCH_KAFKA__BOOTSTRAP=host:port"
-        )
-    return params
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    from flows.broker.connection import BrokerError
-
-    try:
-        yield
-    except BrokerError as error:
-        raise fail(error) from None
 
 
 def _applied_json(done: "Applied") -> dict[str, object]:

@@ -11,8 +11,8 @@ import typer
 
 from detectors.events import Payment
 from flows.cli import Exit, JsonOption, app, console
+from flows.cli_brokers import broker_errors
 from replay.cli_input import (
-    broker_errors_in_words,
     errors_in_words,
     events_or_stream,
     payments_or_stream,
@@ -108,7 +108,7 @@ def kafka_equality(
     from replay.drills.kafka_equality import kafka_equality_drill
 
     sent = events_or_stream(stream, events)
-    with _folder() as folder, broker_errors_in_words():
+    with _folder() as folder, broker_errors():
         _end(kafka_equality_drill(sent, folder, bootstrap, _say), as_json)
 
 
@@ -140,7 +140,7 @@ def kafka_crash(
         _say("the broker is not ours to kill: --broker-kills counts for nothing")
         broker_kills = 0
     faults = Faults(kills, broker_kills, pauses, pause_s)
-    with _folder() as folder, broker_errors_in_words():
+    with _folder() as folder, broker_errors():
         report = kafka_crash_drill(sent, folder, faults, processes, seed=seed, broker=bootstrap, say=_say)
         _end(report, as_json)
 
@@ -159,7 +159,7 @@ def kafka_takeover(
     """
     from replay.drills.kafka_takeover import kafka_takeover_drill
 
-    with _folder() as folder, broker_errors_in_words():
+    with _folder() as folder, broker_errors():
         _end(kafka_takeover_drill(folder, users, rate, kills, bootstrap, _say), as_json)
 
 
@@ -178,7 +178,7 @@ def kafka_poison(
     from replay.drills.kafka_poison import kafka_poison_drill
 
     sent = events_or_stream(stream, events)
-    with _folder() as folder, broker_errors_in_words():
+    with _folder() as folder, broker_errors():
         _end(kafka_poison_drill(sent, folder, seed, bootstrap, _say), as_json)
 
 

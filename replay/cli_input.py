@@ -21,17 +21,6 @@ def errors_in_words() -> Iterator[None]:
         raise fail(error, Exit.FAULT if isinstance(error, ServerStartError) else Exit.BAD_INPUT) from None
 
 
-@contextmanager
-def broker_errors_in_words() -> Iterator[None]:
-    """A broker that can't be used ends the command in words."""
-    from flows.broker.errors import BrokerError
-
-    try:
-        yield
-    except BrokerError as error:
-        raise fail(error) from None
-
-
 def payments_or_stream(stream: Path | None, payments: int) -> list[Event]:
     """The first events of a stream, or so many simulated payments without one."""
     return list(simulated_payments(payments)) if stream is None else _first(stream, payments)

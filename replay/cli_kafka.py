@@ -1,7 +1,6 @@
 """Commands that need Kafka: send, bench kafka."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,15 +8,14 @@ import typer
 
 from flows.broker.destination import Destination
 from flows.cli import ConfigOption, JsonOption, app, fail, policy_or_exit, settings_or_exit
-from flows.cli_ingest import BootstrapOption
-from replay.cli_input import broker_errors_in_words, errors_in_words, events_or_stream, simulated_payments
+from flows.cli_brokers import BootstrapOption, broker_errors, kafka_or_exit
+from replay.cli_input import errors_in_words, events_or_stream, simulated_payments
 from replay.cli_live import bench_app
 from replay.cli_output import fail_if_damaged, print_summary, progress_bar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.broker.params import KafkaParams
     from replay.bench.kafka import Row
 
 
@@ -49,8 +47,8 @@ def send(
     """
     from replay.send import send_streams
 
-    params = kafka_params_or_exit(config, bootstrap)
-    with errors_in_words(), broker_errors_in_words(), progress_bar("events") as advance:
+    params = kafka_or_exit(settings_or_exit(config).kafka, bootstrap)
+    with errors_in_words(), broker_errors(), progress_bar("events") as advance:
         policy = policy_or_exit(settings_or_exit(config).policy_file)
         summary = send_streams(streams, params, to, _rate(rate), advance, policy).as_dict()
     print_summary(summary, as_json)
@@ -84,26 +82,13 @@ def bench_kafka(
         if not as_json:
             print("  ".join(f"{name} {value:,}" for name, value in row.as_dict().items()), flush=True)
 
-    with errors_in_words(), broker_errors_in_words():
+    with errors_in_words(), broker_errors():
         speeds = measure_throughput(sent, counts, bootstrap, show)
         payments = simulated_payments(payments_needed(rate, seconds))
         latencies = measure_latency(payments, counts, rate, seconds, bootstrap, show)
     if as_json:
         found = {"throughput": _plain(speeds), "inline": _plain(latencies)}
         print(json.dumps(found, indent=2))
-
-
-def kafka_params_or_exit(config: Path | None, bootstrap: str | None) -> "KafkaParams":
-    """The settings of section ``[kafka]``, or a clear end where they name no broker."""
-    params = settings_or_exit(config).kafka
-    if bootstrap is not None:
-        try:
-            params = replace(params, bootstrap=tuple(bootstrap.split(",")))
-        except ValueError as error:
-            raise fail(f"--{error}") from None
-    if not params.bootstrap:
-        raise fail("no broker is named; allowed: --bootstrap host:port, or bootstrap in section [kafka]")
-    return params
 
 
 def _rate(text: str | None) -> float | None:

@@ -103,7 +103,7 @@ def test_a_damaged_stream_is_sent_as_far_as_it_can_be_read_and_exits_2(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "no broker is named; allowed: --bootstrap host:port, or bootstrap in section [kafka]"),
+        ((), "kafka.bootstrap: no broker is named; allowed: host:port in section [kafka]"),
         (("--bootstrap", "nonsense"), "--bootstrap: 'nonsense'; allowed: a list of host:port"),
         (("--bootstrap", "h:1", "--rate", "fast"), "--rate: 'fast'; allowed: events per second"),
         (("--bootstrap", "h:1", "--rate", "-1/s"), "--rate: '-1/s'; allowed: events per second"),

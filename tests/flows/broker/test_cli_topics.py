@@ -70,4 +70,4 @@ def test_a_broker_that_is_not_there_is_said_in_words() -> None:
 def test_without_a_broker_named_the_setting_is_named(command: str) -> None:
     done = CliRunner().invoke(app, ["topics", command])
     assert done.exit_code == Exit.BAD_INPUT
-    assert done.stderr.startswith("error: kafka.bootstrap: []; allowed: the brokers as host:port")
+    assert done.stderr.startswith("error: kafka.bootstrap: no broker is named; allowed: host:port")
