@@ -50,6 +50,8 @@ from flows.supervision import Spawn, Supervisor
 DEGRADED_SHARE: Final = 0.01
 """Health is degraded while more than this share of the last minute's answers came from the fallback."""
 PUBLISH_TIMEOUT_S: Final = 10.0
+KAFKA_WINDOW: Final = 64
+"""Payments of a shard under way at least where its log is on Kafka: most of that time the broker has them."""
 START_PATIENCE_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
@@ -105,7 +107,12 @@ class Engine:
         self._journal = AnswerJournal(journal_path(params.path))
         self._decider = _decider(params.policy_text, params.models)
         self._intake = Intake(
-            self._fall_back, self._find_known, self._arrival_us, self._journal, params.intake
+            self._fall_back,
+            self._find_known,
+            self._arrival_us,
+            self._journal,
+            params.intake if params.kafka is None else replace(params.intake, min_window=KAFKA_WINDOW),
+            shards=1 if params.kafka is None else params.kafka.shards,
         )
         self._told_of_policy = False
         self._stopping = threading.Event()

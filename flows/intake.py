@@ -47,6 +47,8 @@ class IntakeParams:
     max_batch_s
         How long the flow may work on a batch, going by what payments took lately: answers leave when their
         batch is done, so a slow flow takes fewer at once.
+    min_window
+        Payments of a shard that may be under way to its log, however slow the flow is.
     max_unlogged
         Fallback answers that may wait for their place in the log. Beyond it a request is refused
         (UNAVAILABLE): an answer that can't be recorded is not given.
@@ -57,6 +59,7 @@ class IntakeParams:
     max_waiting: int = 128
     max_batch: int = 64
     max_batch_s: float = 0.01
+    min_window: int = 2
     max_unlogged: int = 20_000
     remembered: int = 8_192
 
@@ -83,6 +86,8 @@ class Intake:
         The edge's clock in Unix microseconds, for the log record only.
     journal
         Where the fallback's answers are noted before they go out.
+    shards
+        How many shards there are; bounds are those of one.
     """
 
     def __init__(
@@ -93,6 +98,7 @@ class Intake:
         journal: AnswerJournal,
         params: IntakeParams | None = None,
         clock: Clock = time.monotonic,
+        shards: int = 1,
     ) -> None:
         self.params = params or IntakeParams()
         self.clock = clock
@@ -103,7 +109,9 @@ class Intake:
         self._arrival_us = arrival_us
         self._journal = journal
         self._lock = threading.Lock()
-        self.dispatch = Dispatch(self.params.max_batch, self.params.max_batch_s)
+        self.dispatch = Dispatch(
+            self.params.max_batch, self.params.max_batch_s, shards, self.params.min_window
+        )
         self._open: dict[bytes, Submission] = {}  # by event key: unanswered, or answered but not on record
         # Digest of the payment and the decision's bytes. As objects they would be what the garbage collector
         # walks through while a caller waits: 35 ms at a time.
@@ -126,7 +134,7 @@ class Intake:
                 _refuse_conflict(record, remembered[:DIGEST_BYTES])
                 return Known(decode_decision(remembered[DIGEST_BYTES:]), due)
             submission = Submission(self, payment, record, due)
-            cause = self._cause_to_refuse(deadline_s)
+            cause = self._cause_to_refuse(submission, deadline_s)
             self._open[record.event_key] = submission
         if cause is None:
             self.dispatch.put(submission)
@@ -202,11 +210,11 @@ class Intake:
             known = self._remembered.get(event_key)
         return None if known is None else decode_decision(known[DIGEST_BYTES:])
 
-    def _cause_to_refuse(self, deadline_s: float) -> FallbackCause | None:
+    def _cause_to_refuse(self, submission: Submission, deadline_s: float) -> FallbackCause | None:
         if self.mode is Mode.DOWN:
             return FallbackCause.FAULT
         # A queue as long as the deadline would be worked off just too late, payment after payment.
-        waiting = self.waiting
+        waiting = self.dispatch.payments_beside(submission)
         needed_s = self.dispatch.pacing.needed_s(waiting)
         if waiting >= self.params.max_waiting or needed_s > QUEUED_SHARE * deadline_s:
             return FallbackCause.OVERLOAD

@@ -37,8 +37,8 @@ class Clock:
         return self.now
 
 
-def payment(name: str = "t-1", amount_minor: int = 100) -> Payment:
-    return Payment(name, "u-1", amount_minor, "EUR", NOON, "m-1")
+def payment(name: str = "t-1", amount_minor: int = 100, user: str = "u-1") -> Payment:
+    return Payment(name, user, amount_minor, "EUR", NOON, "m-1")
 
 
 def decision(of: Payment, source: Source = Source.ENGINE, cause: FallbackCause | None = None) -> Decision:
@@ -103,7 +103,11 @@ def event_of(came: Frame) -> Event:
 
 class Make(Protocol):
     def __call__(
-        self, params: IntakeParams | None = None, known: Decision | None = None, page_bytes: int = 65_536
+        self,
+        params: IntakeParams | None = None,
+        known: Decision | None = None,
+        page_bytes: int = 65_536,
+        shards: int = 1,
     ) -> tuple[Intake, Shard]: ...
 
 
@@ -112,7 +116,10 @@ def make(tmp_path: Path) -> Make:
     """Makes an intake whose journal is ``answers`` in the test's folder."""
 
     def make(
-        params: IntakeParams | None = None, known: Decision | None = None, page_bytes: int = 65_536
+        params: IntakeParams | None = None,
+        known: Decision | None = None,
+        page_bytes: int = 65_536,
+        shards: int = 1,
     ) -> tuple[Intake, Shard]:
         clock = Clock()
 
@@ -123,7 +130,7 @@ def make(tmp_path: Path) -> Make:
             return known
 
         journal = AnswerJournal(tmp_path / "answers", page_bytes)
-        intake = Intake(fall_back, find_known, lambda: 7, journal, params, clock)
+        intake = Intake(fall_back, find_known, lambda: 7, journal, params, clock, shards)
         intake.mode = Mode.RUNNING
         return intake, Shard(intake)
 

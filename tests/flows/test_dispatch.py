@@ -2,9 +2,11 @@
 
 import socket
 
+from alerting.decision import FallbackCause
 from detectors.events import Location
 from flows.frames import Kind, Line
 from flows.intake import IntakeParams, Mode
+from flows.sharding import shard_of
 from geo import Position
 from tests.flows.intakes_made import (
     LINES,
@@ -13,6 +15,7 @@ from tests.flows.intakes_made import (
     Shard,
     close_lines,
     decision,
+    event_of,
     make,
     payment,
     submit,
@@ -41,6 +44,24 @@ def test_events_move_on_however_many_payments_wait(make: Make) -> None:
         submit(intake, payment(f"t-{number}"), 9.0)
     intake.offer(event(0))
     assert [Kind(came.kind) for came in shard.take()] == [Kind.PAYMENT, Kind.PAYMENT, Kind.EVENT]
+
+
+def test_a_shard_that_nobody_answers_takes_no_room_from_the_others(make: Make) -> None:
+    intake, shard = make(IntakeParams(max_batch=2, max_waiting=8), shards=4)
+    dead = next(name for n in range(99) if shard_of("default", name := f"u-{n}", 4) == 3)
+    live = next(name for n in range(99) if shard_of("default", name := f"u-{n}", 4) == 1)
+    for number in range(12):
+        submit(intake, payment(f"t-dead-{number}", user=dead), 9.0)
+    sent = shard.take()
+    assert len(sent) == 4, "a window of two batches"
+    waiting = submit(intake, payment("t-live", user=live), 9.0)
+    assert waiting.decision is None, "the queue of another shard is no overload of this one"
+    (came,) = shard.take()
+    assert event_of(came) == payment("t-live", user=live)
+    shard.decide(came, decision(payment("t-live", user=live)))
+    assert waiting.result().transaction_id == "t-live"
+    refused = submit(intake, payment("t-dead-99", user=dead), 9.0)
+    assert refused.result().fallback_cause is FallbackCause.OVERLOAD
 
 
 def test_nothing_blocks_while_nobody_reads_and_nothing_is_lost_when_somebody_does(make: Make) -> None:
