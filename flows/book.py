@@ -51,19 +51,24 @@ class Book(Protocol):
 
 
 class ShardReaders:
-    """Readers of shard files, one for each thread and file."""
+    """Readers of shard files, one for each thread and file; a file that was replaced is opened anew."""
 
     def __init__(self) -> None:
         self._of_thread = threading.local()
 
     def reader(self, path: Path) -> SqliteShard:
         """This thread's reader of a file."""
-        readers: dict[Path, SqliteShard] | None = getattr(self._of_thread, "readers", None)
+        readers: dict[Path, tuple[int, SqliteShard]] | None = getattr(self._of_thread, "readers", None)
         if readers is None:
             readers = self._of_thread.readers = {}
-        reader = readers.get(path)
-        if reader is None:
-            reader = readers[path] = SqliteShard.open_reader(path)
+        number = path.stat().st_ino
+        known = readers.get(path)
+        if known is not None and known[0] == number:
+            return known[1]
+        if known is not None:
+            known[1].close()
+        reader = SqliteShard.open_reader(path)
+        readers[path] = number, reader
         return reader
 
 

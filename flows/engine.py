@@ -319,7 +319,7 @@ class Engine:
     def _find_known(self, record: NewRecord, payment: Payment) -> Decision | None:
         try:
             return self._book.known(record, payment)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             # A file that can't be read is one more reason for the fallback to speak.
             _log.error("record_not_read", event_id=payment.event_id, reason=str(error))
             return None

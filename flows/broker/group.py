@@ -18,6 +18,7 @@ from flows.broker.wire import Headers
 _FETCH_BYTES: Final = 1 << 18
 """What is fetched of one partition at once: a shard that catches up must not hold up the others for long."""
 _MAX_POLL_S: Final = 300
+_HEARTBEAT_MS: Final = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -79,6 +80,8 @@ class ShardGroup:
             isolation_level="read_uncommitted",
             max_partition_fetch_bytes=_FETCH_BYTES,
             max_poll_interval_ms=_MAX_POLL_S * 1_000,
+            # A member hears with a heartbeat that shards are to be had, or to be given.
+            heartbeat_interval_ms=min(_HEARTBEAT_MS, round(self._params.session_timeout_s * 1_000) // 3),
         )
 
     def renew(self, listener: Listener) -> None:
@@ -113,10 +116,11 @@ class ShardGroup:
         self._consumer.resume(partition)
         return True
 
-    def ends(self, shards: Sequence[int]) -> dict[int, int]:
-        """Behind which offset each shard's partition ends now."""
-        found = self._consumer.end_offsets(list(map(self._partition, shards)))
-        return {partition.partition: offset for partition, offset in found.items()}
+    def spans(self, shards: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """The offset of the first record that each shard's partition holds, and that behind its last one."""
+        partitions = list(map(self._partition, shards))
+        begins, ends = self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
+        return {each.partition: (begins[each], ends[each]) for each in partitions}
 
     def known_end(self, shard: int) -> int:
         """Behind which offset a shard's partition ended when something was last fetched; 0 before that."""

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,8 +31,8 @@ from flows.sharding import ShardPlace
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
 
-HANDED_OVER_BYTES: Final = 512 << 20
-"""A larger shard file is not copied while its next owner waits; it starts from the last copy."""
+HANDED_OVER_BYTES: Final = 64 << 20
+"""A larger shard file is not copied while its next owner waits; that one starts from the last copy."""
 
 _COUNTS: Final = ("published", "aborted", "fenced")
 _PUBLISHED_S: Final = 0.5
@@ -117,14 +118,20 @@ class Holding:
         done = [shard for shard, future in self._fetching.items() if future.done()]
         return {shard: self._fetching.pop(shard).result() for shard in done}
 
-    def open(self, shard: int, published: int, live_at: int, begin: Callable[[int, int], bool]) -> None:
+    def open(
+        self, shard: int, published: int, span: tuple[int, int], begin: Callable[[int, int], bool]
+    ) -> None:
         """Start a lane on a shard's file; ``begin`` has the partition read from an offset on.
+
+        ``span`` are the offsets that the partition holds: from its first record to behind its last one.
 
         Raises
         ------
         PartitionError
-            When the file follows another partition, of a topic that was deleted and made again for one.
+            When the file follows another partition, of a topic that was deleted and made again for one, or
+            when the partition does not hold all records that the file lacks.
         """
+        first, live_at = span
         file = shard_file(self._folder, shard)
         opened = SqliteShard(file, follows=True)
         next_offset = opened.offset_at(opened.end)
@@ -133,6 +140,13 @@ class Holding:
             raise PartitionError(
                 f"{file}: follows another topic than the one that is there now (offset {next_offset} of"
                 f" {live_at}); remove the file and the copies in kafka.snapshots, or set kafka.prefix right"
+            )
+        if next_offset < first:
+            opened.close()
+            raise PartitionError(
+                f"{file}: goes on at offset {next_offset}, but the shard's log begins at {first}: records"
+                " between were deleted; see 'tapwatch topics diff', and put a newer copy of the file into"
+                " kafka.snapshots"
             )
         if not begin(shard, next_offset):  # taken from us meanwhile
             opened.close()
@@ -228,13 +242,7 @@ class Holding:
     def _restore(self, shard: int) -> int:
         """Get hold of the file; gives the log position up to which the shard is published."""
         file = shard_file(self._folder, shard)
-        ours = -1
-        if file.exists():
-            reader = SqliteShard.open_reader(file)
-            try:
-                ours = reader.offset_at(reader.end)
-            finally:
-                reader.close()
+        ours = _offset_of(file) if file.exists() else -1
         newest = None if self._snapshots is None else self._snapshots.newest(shard)
         if self._snapshots is not None and newest is not None and newest.offset > ours:
             self._snapshots.restore(shard, file)
@@ -243,3 +251,17 @@ class Holding:
         except (BrokerError, KafkaError) as error:
             _log.warning("published_unknown", shard=shard, reason=str(error))
             return 0
+
+
+def _offset_of(file: Path) -> int:
+    """Where a file of ours goes on; one that can't be read is put aside."""
+    try:
+        with closing(SqliteShard.open_reader(file)) as reader:
+            return reader.offset_at(reader.end)
+    except sqlite3.DatabaseError as error:
+        aside = file.with_name(f"{file.name}.damaged")
+        _log.error("shard_file_damaged", path=str(file), kept_as=str(aside), reason=str(error))
+        for suffix in ("-wal", "-shm"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+        file.replace(aside)
+        return -1

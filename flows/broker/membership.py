@@ -8,7 +8,7 @@ then. So the brokers are asked by another connection, and a client that is wrong
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Final
 
 import structlog
@@ -61,9 +61,12 @@ class Membership:
 
     def _run(self) -> None:
         while not self._ended.wait(self._params.session_timeout_s / 2):
-            # Brokers that are away, or say nothing, are no reason: the client waits for them, too.
-            with suppress(BrokerError, KafkaError):
+            try:
                 self._look_until_it_fails()
+            except (BrokerError, KafkaError):
+                pass  # brokers that are away, or say nothing, are no reason: the client waits for them, too
+            except Exception as error:  # noqa: BLE001  (the edge of the thread: nobody else looks)
+                _log.error("membership_not_looked_at", error=repr(error))
 
     def _look_until_it_fails(self) -> None:
         with closing(make_admin(self._params)) as admin, closing(make_consumer(self._params)) as consumer:

@@ -188,13 +188,13 @@ class PartitionFeed:
         fetched = self._holding.fetched()
         if fetched:
             try:
-                ends = self._group.ends(list(fetched))
+                spans = self._group.spans(list(fetched))
             except KafkaError as error:  # the brokers are away: once more, when they may be back
                 _log.warning("shards_not_opened", shards=list(fetched), error=repr(error))
                 self._wanted += fetched
                 return
             for shard, published in fetched.items():
-                self._holding.open(shard, published, ends[shard], self._group.begin)
+                self._holding.open(shard, published, spans[shard], self._group.begin)
                 self._tell_policy(shard)
 
     def _re_read(self) -> list[Work]:

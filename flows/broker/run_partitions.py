@@ -132,11 +132,11 @@ class _ShardProcess:
             feed.rest()
             self._group.close()
             raise
+        feed.rest()  # the client may take shards from now on, and must not wait for us
         self._membership.stop()
         self._publisher.stop()
         if self._snapshotter is not None:
             self._snapshotter.stop()
-        feed.rest()
         self._group.close()  # the shards are handed over while it leaves
         self._holding.close()
         self._sender.stop()
