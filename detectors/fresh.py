@@ -92,7 +92,7 @@ def vectors_of(packed: bytes, size: int) -> Iterator[tuple[float, ...]]:
 
 def pack_lessons(lessons: Iterable[Lesson]) -> bytes:
     """Lessons as bytes."""
-    packed = []
+    packed: list[bytes] = []
     for merchant, category, time_s, minor, user, amount, vector in lessons:
         one, other = merchant.encode(), category.encode()
         packed += (

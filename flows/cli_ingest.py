@@ -12,8 +12,8 @@ from flows.cli import ConfigOption, JsonOption, app, fail, policy_or_exit, setti
 from flows.cli_brokers import BootstrapOption, broker_errors, kafka_or_exit
 
 if TYPE_CHECKING:
-    from flows.broker.dead_letters import Letter
-    from flows.broker.letter_box import Bound, Listing, Selection, SentAgain
+    from flows.broker.ingest.dead_letters import Letter
+    from flows.broker.ingest.letter_box import Bound, Listing, Selection, SentAgain
     from flows.broker.params import KafkaParams
 
 letters_app = typer.Typer(help="Look at records that could not be used, and send them again.")
@@ -53,9 +53,9 @@ def ingest(
     settings = settings_or_exit(config)
     configure_logging(settings.log_format)
     from flows.broker.first_policy import ensure_first_policy
-    from flows.broker.ingest import BadRunError
-    from flows.broker.ingest_command import run_ingest
-    from flows.broker.log_writer import WriteError
+    from flows.broker.ingest.ingest import BadRunError
+    from flows.broker.ingest.ingest_command import run_ingest
+    from flows.broker.ingest.log_writer import WriteError
 
     kafka = kafka_or_exit(settings.kafka, bootstrap)
     try:
@@ -88,7 +88,7 @@ def list_command(
 
     Example: `tapwatch dead-letters list --topic payments --reason invalid --limit 5`
     """
-    from flows.broker.letter_box import list_letters
+    from flows.broker.ingest.letter_box import list_letters
 
     kafka = kafka_or_exit(settings_or_exit(config).kafka, bootstrap)
     selection = _selection(kafka, topic, reason, since, until)
@@ -120,7 +120,7 @@ def replay_command(
 
     Example: `tapwatch dead-letters replay --reason ahead --dry-run`
     """
-    from flows.broker.letter_box import send_again
+    from flows.broker.ingest.letter_box import send_again
 
     kafka = kafka_or_exit(settings_or_exit(config).kafka, bootstrap)
     selection = _selection(kafka, topic, reason, since, until)
@@ -136,8 +136,8 @@ def _selection(
     kafka: "KafkaParams", topics: list[str] | None, reason: str | None, since: str | None, until: str | None
 ) -> "Selection":
     from flows.broker.connection import topic
-    from flows.broker.inputs import InputReader
-    from flows.broker.letter_box import Selection
+    from flows.broker.ingest.inputs import InputReader
+    from flows.broker.ingest.letter_box import Selection
 
     known = InputReader(kafka.prefix).topics
     names = [name if name in known else topic(kafka, name) for name in topics or ()]

@@ -30,10 +30,10 @@ from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import ModelParams, model_version
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.book import Book, LocalBook
-from flows.broker.asked_book import AskedBook
-from flows.broker.figures import Figures
-from flows.broker.figures_exported import export_figures
 from flows.broker.params import KafkaParams
+from flows.broker.shards.asked_book import AskedBook
+from flows.broker.shards.figures import Figures
+from flows.broker.shards.figures_exported import export_figures
 from flows.fault_injection import Faults
 from flows.hearing import Hearing
 from flows.intake import Intake, IntakeParams, Mode

@@ -5,7 +5,7 @@ from typing import Final
 
 from alerting.decision import FallbackCause
 from alerting.engine import Receipt
-from flows.broker.figures import Figures
+from flows.broker.shards.figures import Figures
 from flows.codec import decode_decision
 from flows.frames import Frame, Kind, Line, read_noted, read_worked
 from flows.intake import Intake, Mode

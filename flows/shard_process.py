@@ -159,6 +159,8 @@ def serve_connection(connection: socket.socket) -> int:
 
 
 def _run_partitions(line: Line, start: ShardStart, before_batch: BeforeBatch | None) -> None:
-    from flows.broker.run_partitions import run_partitions  # the Kafka client, which embedded shards need not
+    from flows.broker.shards.run_partitions import (
+        run_partitions,  # the Kafka client, which embedded shards need not
+    )
 
     run_partitions(line, start, before_batch)

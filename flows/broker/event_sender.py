@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Self
 from flows.broker.connection import make_admin, make_producer, topic
 from flows.broker.destination import Destination
 from flows.broker.errors import BrokerError, TopicMissingError, broker_error, in_words
-from flows.broker.inputs import KIND_OF, MIXED
+from flows.broker.ingest.inputs import KIND_OF, MIXED
 from flows.broker.params import KafkaParams
 from flows.broker.topic_specs import SHARD_LOG
 from flows.broker.wire import Headers, LogMessage, message_headers, message_key

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from flows.broker.files import shard_file
-from flows.broker.outbox import decision_rows
 from flows.broker.params import KafkaParams
+from flows.broker.publishing.outbox import decision_rows
 from flows.broker.read_topic import read_topic
 from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
 from flows.sqlite_shard import SqliteShard

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from detectors.events import Payment
-from flows.broker.dead_letters import Letter, Place, read_letter
 from flows.broker.destination import Destination
 from flows.broker.event_sender import EventSender
-from flows.broker.inputs import MIXED
-from flows.broker.letter_box import Selection, send_again
+from flows.broker.ingest.dead_letters import Letter, Place, read_letter
+from flows.broker.ingest.inputs import MIXED
+from flows.broker.ingest.letter_box import Selection, send_again
 from flows.broker.params import KafkaParams
 from flows.broker.read_topic import read_topic
 from flows.broker.topic_specs import DEAD_LETTERS

@@ -8,7 +8,7 @@ from typing import Final
 
 from alerting.decision import Decision, FallbackAnswered
 from detectors.events import Payment
-from flows.broker.inputs import KIND_OF
+from flows.broker.ingest.inputs import KIND_OF
 from flows.codec import Event, decode_decision, encode_decision
 from flows.log import LogRecord, NewRecord
 from flows.on_record import payment_event_id

@@ -15,7 +15,12 @@ LAYERS: Final = ("geo", "detectors", "alerting", "flows", "replay")
 EDGES: Final = ("alerting/rpc/*", "replay/*")
 ANYWHERE_BUT_PURE: Final = ("alerting/rpc/*", "flows/*", "replay/*")
 OUTSIDE: Final[dict[str, tuple[str, ...]]] = {
-    "bytewax": ("flows/dataflow.py", "flows/*source*.py", "flows/*sink*.py", "flows/broker/ingest_flow.py"),
+    "bytewax": (
+        "flows/dataflow.py",
+        "flows/*source*.py",
+        "flows/*sink*.py",
+        "flows/broker/ingest/ingest_flow.py",
+    ),
     "kafka": ("flows/broker/*.py",),
     "pydantic": ("flows/settings.py", "flows/codec.py", "flows/policy_file.py"),
     "pydantic_settings": ("flows/settings.py",),

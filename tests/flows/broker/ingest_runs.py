@@ -7,8 +7,8 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from flows.broker.connection import make_producer, topic
-from flows.broker.dead_letters import Letter, read_letter
-from flows.broker.ingest import Ingest
+from flows.broker.ingest.dead_letters import Letter, read_letter
+from flows.broker.ingest.ingest import Ingest
 from flows.broker.ingest_params import IngestParams
 from flows.broker.params import KafkaParams
 from flows.broker.read_topic import read_topic

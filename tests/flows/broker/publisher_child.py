@@ -12,7 +12,7 @@ from typing import Any
 from kafka import KafkaProducer
 
 from flows.broker.params import KafkaParams
-from flows.broker.publisher import Publisher
+from flows.broker.publishing.publisher import Publisher
 from tests.flows.broker.outboxes_made import joined, nobody_fences
 
 STEPS = {"before-offsets": "send_offsets_to_transaction", "before-commit": "commit_transaction"}

@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from detectors.events import Payment
 from flows.broker.connection import make_producer, topic
-from flows.broker.dead_letters import write_letter
+from flows.broker.ingest.dead_letters import write_letter
+from flows.broker.ingest.inputs import Refusal, Trouble
 from flows.broker.ingest_params import IngestParams
-from flows.broker.inputs import Refusal, Trouble
 from flows.broker.params import KafkaParams
 from flows.codec import encode_event
 from flows.sharding import shard_of

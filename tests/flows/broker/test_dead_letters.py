@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.broker.dead_letters import (
+from flows.broker.ingest.dead_letters import (
     ATTEMPT,
     MAX_KEPT_BYTES,
     Letter,
@@ -17,7 +17,7 @@ from flows.broker.dead_letters import (
     write_letter,
     write_mark,
 )
-from flows.broker.inputs import Refusal, Trouble
+from flows.broker.ingest.inputs import Refusal, Trouble
 from tests.flows.broker.received_made import NOW, Made
 
 CARD = b"4111111111111111"

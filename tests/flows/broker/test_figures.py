@@ -1,7 +1,7 @@
 """What a shard process says of itself reaches the metrics of its server."""
 
-from flows.broker.figures import Figures, ShardFigures
-from flows.broker.figures_exported import export_figures
+from flows.broker.shards.figures import Figures, ShardFigures
+from flows.broker.shards.figures_exported import export_figures
 from flows.metrics import Metrics
 
 SAID = Figures({"2": ShardFigures(41, 7, 1.5, 3), "11": ShardFigures(9, 0, 0.0, 0)}, 5, 4, 1, 2)

@@ -8,9 +8,9 @@ import pytest
 from alerting.rpc.convert import write_alone
 from detectors.events import Location, Merchant, Payment, Tick
 from flows.broker.connection import topic
-from flows.broker.ingest import BadRunError, Ingest
+from flows.broker.ingest.ingest import BadRunError, Ingest
+from flows.broker.ingest.log_writer import WriteError
 from flows.broker.ingest_params import IngestParams
-from flows.broker.log_writer import WriteError
 from flows.broker.params import KafkaParams
 from flows.codec import Event
 from flows.frames import Kind

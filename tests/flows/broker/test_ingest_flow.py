@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from flows.broker.bad_runs import BadRuns, Step
-from flows.broker.ingest_flow import Read, run_ingest_flow
+from flows.broker.ingest.bad_runs import BadRuns, Step
+from flows.broker.ingest.ingest_flow import Read, run_ingest_flow
+from flows.broker.ingest.inputs import InputReader, Received
 from flows.broker.ingest_params import IngestParams
-from flows.broker.inputs import InputReader, Received
 from flows.codec import encode_event
 from tests.flows.broker.received_made import NOW, Made
 from tests.replay.events_made import a_payment

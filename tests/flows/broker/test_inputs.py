@@ -12,7 +12,7 @@ from alerting.decision import PolicyActivated
 from alerting.rpc.convert import write_alone
 from detectors.checks import LATEST
 from detectors.events import Outcome, OutcomeKind, Payment, Tick, Verdict
-from flows.broker.inputs import KIND_OF, InputReader, Received, Refusal, Trouble
+from flows.broker.ingest.inputs import KIND_OF, InputReader, Received, Refusal, Trouble
 from flows.codec import MAX_RECORD_BYTES, Event, encode_event
 from tests.detectors.event_strategies import EVENTS
 from tests.flows.broker.received_made import NOW, Made

@@ -4,11 +4,11 @@ from contextlib import closing
 
 import pytest
 
-import flows.broker.membership as module
+import flows.broker.shards.membership as module
 from flows.broker.connection import make_producer, topic
-from flows.broker.group import Listener, ShardGroup
-from flows.broker.membership import Membership
 from flows.broker.params import KafkaParams
+from flows.broker.shards.group import Listener, ShardGroup
+from flows.broker.shards.membership import Membership
 from tests.flows.broker.outboxes_made import wait_until
 from tests.kafka_level import MakeKafkaParams
 

@@ -11,10 +11,10 @@ from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
 from kafka.producer.sender import Sender
 
-from flows.broker import prompt_producer
 from flows.broker.connection import topic
 from flows.broker.params import KafkaParams
-from flows.broker.prompt_producer import PromptProducer
+from flows.broker.shards import prompt_producer
+from flows.broker.shards.prompt_producer import PromptProducer
 from replay.drills.kafka_server import KafkaServer
 from tests.flows.broker.outboxes_made import wait_until
 

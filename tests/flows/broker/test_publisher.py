@@ -9,7 +9,7 @@ from kafka.structs import ConsumerGroupMetadata
 
 from flows.broker.committed import Published, read_published
 from flows.broker.params import KafkaParams
-from flows.broker.publisher import Publisher
+from flows.broker.publishing.publisher import Publisher
 from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
 from tests.flows.broker.outboxes_made import (
     ShardFile,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alerting.engine import Explanation
 from detectors.events import Outcome, Payment
 from detectors.features import NAMES
-from flows.broker.questions import Question, answer, decode_explanation, encode_explanation
+from flows.broker.shards.questions import Question, answer, decode_explanation, encode_explanation
 from flows.codec import decode_decision
 from flows.sqlite_shard import SqliteShard
 from tests.detectors.event_strategies import LABELS, PAYMENTS, STEP_UPS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.broker.snapshots import Snapshot, SnapshotError, SnapshotFolder
+from flows.broker.shards.snapshots import Snapshot, SnapshotError, SnapshotFolder
 from flows.sqlite_shard import SqliteShard
 from tests.flows.broker.outboxes_made import ShardFile
 

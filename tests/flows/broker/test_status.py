@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 from flows.broker.committed import Published, read_published
 from flows.broker.connection import make_producer, topic
 from flows.broker.params import KafkaParams
+from flows.broker.publishing.transactions import TransactionalOutlet
 from flows.broker.status import ClusterStatus, read_status
 from flows.broker.topic_specs import DEAD_LETTERS, SHARD_LOG
-from flows.broker.transactions import TransactionalOutlet
 from flows.broker.wire import LogMessage, message_headers
 from replay.cli import app
 from tests.flows.broker.outboxes_made import joined

@@ -7,10 +7,10 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.errors import CommitFailedError, KafkaTimeoutError
 
-from flows.broker import transactions
 from flows.broker.committed import Published, read_published
 from flows.broker.params import KafkaParams
-from flows.broker.transactions import TransactionalOutlet
+from flows.broker.publishing import transactions
+from flows.broker.publishing.transactions import TransactionalOutlet
 from replay.drills.kafka_server import KafkaServer
 from tests.flows.broker.outboxes_made import joined
 

@@ -19,7 +19,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.testing import run_main
 from typing_extensions import override
 
-from flows.broker.inputs import Received, Refusal
+from flows.broker.ingest.inputs import Received, Refusal
 from flows.codec import Event
 
 FLOW_ID: Final = "tapwatch-ingest"

@@ -9,9 +9,9 @@ from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from typing_extensions import override
 
-from flows.broker.bad_runs import Partition
 from flows.broker.connection import make_consumer
-from flows.broker.inputs import Received
+from flows.broker.ingest.bad_runs import Partition
+from flows.broker.ingest.inputs import Received
 from flows.broker.params import KafkaParams
 
 _POLL_MS: Final = 200

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from alerting.engine import Health
-from flows.broker.bad_runs import BadRuns, Partition, Step
-from flows.broker.ingest_counts import Counts, IngestMetrics
-from flows.broker.ingest_flow import Read, run_ingest_flow
+from flows.broker.ingest.bad_runs import BadRuns, Partition, Step
+from flows.broker.ingest.ingest_counts import Counts, IngestMetrics
+from flows.broker.ingest.ingest_flow import Read, run_ingest_flow
+from flows.broker.ingest.input_topics import InputTopics
+from flows.broker.ingest.inputs import InputReader, Received, Refusal, place
+from flows.broker.ingest.log_writer import GivenUpError, LogWriter, Sent
 from flows.broker.ingest_params import IngestParams
-from flows.broker.input_topics import InputTopics
-from flows.broker.inputs import InputReader, Received, Refusal, place
-from flows.broker.log_writer import GivenUpError, LogWriter, Sent
 from flows.broker.params import KafkaParams
 
 _log = structlog.get_logger(__name__)
@@ -110,7 +110,7 @@ class Ingest:
     # The stages of the flow.
 
     def next_batch(self) -> Sequence[Received]:
-        """See :meth:`flows.broker.ingest_flow.Stage.next_batch`."""
+        """See :meth:`flows.broker.ingest.ingest_flow.Stage.next_batch`."""
         if self._stop_at is not None:
             self._settle()
             raise StopIteration
@@ -121,13 +121,13 @@ class Ingest:
         return received
 
     def read(self, batch: list[Received]) -> list[Read]:
-        """See :meth:`flows.broker.ingest_flow.Stage.read`."""
+        """See :meth:`flows.broker.ingest.ingest_flow.Stage.read`."""
         latest = datetime.fromtimestamp(self._clock() / 1e6, UTC) + self._ahead
         read = self._reader.read
         return [Read(received, read(received, latest)) for received in batch]
 
     def write(self, batch: list[Read]) -> None:
-        """See :meth:`flows.broker.ingest_flow.Stage.write`."""
+        """See :meth:`flows.broker.ingest.ingest_flow.Stage.write`."""
         arrival_us = self._clock()
         done: dict[Partition, int] = {}
         stopped_by: Read | None = None

@@ -13,8 +13,8 @@ import structlog
 from kafka.errors import KafkaError, KafkaTimeoutError
 
 from flows.broker.connection import make_producer, topic
-from flows.broker.dead_letters import write_letter
-from flows.broker.inputs import Received, Refusal
+from flows.broker.ingest.dead_letters import write_letter
+from flows.broker.ingest.inputs import Received, Refusal
 from flows.broker.params import KafkaParams
 from flows.broker.topic_specs import DEAD_LETTERS, SHARD_LOG
 from flows.broker.wire import Headers, LogMessage, message_headers, message_key

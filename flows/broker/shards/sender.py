@@ -11,7 +11,7 @@ import structlog
 
 from flows.broker.connection import topic
 from flows.broker.params import KafkaParams
-from flows.broker.prompt_producer import PromptProducer
+from flows.broker.shards.prompt_producer import PromptProducer
 from flows.broker.wire import LogMessage, Origin, message_headers, message_key
 from flows.frames import Frame, Kind, Line, Noted, Worked, frame, noted_frame, worked_frame
 from flows.inbox import Inbox, Request, read_request

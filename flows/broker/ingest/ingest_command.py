@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from flows.address import parse_address
-from flows.broker.ingest import Ingest
+from flows.broker.ingest.ingest import Ingest
 from flows.broker.ingest_params import IngestParams
 from flows.broker.params import KafkaParams
 from flows.operator import OperatorServer

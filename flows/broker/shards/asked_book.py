@@ -8,7 +8,7 @@ from alerting.engine import Explanation, UnknownTransactionError
 from detectors.events import Payment
 from flows.book import ShardReaders
 from flows.broker.files import shard_file
-from flows.broker.questions import Question, decode_explanation
+from flows.broker.shards.questions import Question, decode_explanation
 from flows.log import NewRecord
 from flows.on_record import known_decision
 from flows.sharding import shard_of

@@ -17,9 +17,9 @@ from kafka.errors import CommitFailedError, FencedInstanceIdError, KafkaError, K
 from kafka.structs import ConsumerGroupMetadata
 
 from flows.broker.committed import Published, read_published
-from flows.broker.outbox import Batch, Outbox
 from flows.broker.params import KafkaParams
-from flows.broker.transactions import TransactionalOutlet
+from flows.broker.publishing.outbox import Batch, Outbox
+from flows.broker.publishing.transactions import TransactionalOutlet
 from flows.sqlite_shard import SqliteShard
 
 ROWS: Final = 1_000

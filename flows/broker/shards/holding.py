@@ -17,13 +17,13 @@ from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
 from flows.broker.committed import read_published
 from flows.broker.connection import BrokerError
-from flows.broker.exchange import Exchange
-from flows.broker.figures import Figures, ShardFigures
 from flows.broker.files import shard_file
 from flows.broker.identity import topic_mark
 from flows.broker.params import KafkaParams
-from flows.broker.publisher import Publisher
-from flows.broker.snapshots import SnapshotError, SnapshotFolder
+from flows.broker.publishing.publisher import Publisher
+from flows.broker.shards.exchange import Exchange
+from flows.broker.shards.figures import Figures, ShardFigures
+from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
 from flows.broker.wire import Origin
 from flows.checkpointer import Checkpointer
 from flows.lane import Lane

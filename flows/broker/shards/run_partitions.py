@@ -9,19 +9,19 @@ from kafka.errors import KafkaError
 
 from flows.answer_journal import journal_path
 from flows.broker.connection import BrokerError
-from flows.broker.exchange import Exchange
 from flows.broker.first_policy import ensure_first_policy
-from flows.broker.group import ShardGroup
-from flows.broker.holding import Holding
 from flows.broker.identity import process_id, run_id
-from flows.broker.left_answers import send_left_answers
-from flows.broker.membership import Membership
 from flows.broker.params import KafkaParams
-from flows.broker.partition_feed import PartitionFeed
-from flows.broker.publisher import Publisher
-from flows.broker.sender import Sender
-from flows.broker.snapshots import SnapshotFolder
-from flows.broker.snapshotter import Snapshotter
+from flows.broker.publishing.publisher import Publisher
+from flows.broker.shards.exchange import Exchange
+from flows.broker.shards.group import ShardGroup
+from flows.broker.shards.holding import Holding
+from flows.broker.shards.left_answers import send_left_answers
+from flows.broker.shards.membership import Membership
+from flows.broker.shards.partition_feed import PartitionFeed
+from flows.broker.shards.sender import Sender
+from flows.broker.shards.snapshots import SnapshotFolder
+from flows.broker.shards.snapshotter import Snapshotter
 from flows.checkpointer import Checkpointer
 from flows.dataflow import run_flow
 from flows.fault_injection import BeforeBatch

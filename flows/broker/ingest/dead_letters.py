@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple, Protocol
 
-from flows.broker.inputs import CONTENT_TYPE, JSON, Received, Refusal, header
+from flows.broker.ingest.inputs import CONTENT_TYPE, JSON, Received, Refusal, header
 from flows.broker.wire import Headers
 from flows.masking import mask_pans, without_pans
 

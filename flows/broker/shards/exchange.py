@@ -23,8 +23,8 @@ from kafka.errors import KafkaError
 from detectors.knowledge import ShardKnowledge
 from flows.broker.connection import make_consumer, topic
 from flows.broker.params import KafkaParams
-from flows.broker.prompt_producer import PromptProducer
-from flows.broker.questions import Question, answer
+from flows.broker.shards.prompt_producer import PromptProducer
+from flows.broker.shards.questions import Question, answer
 from flows.broker.wire import LogMessage, Origin, message_headers, message_key
 from flows.frames import Frame, Kind, Noted, Worked, frame, noted_body, worked_frame
 from flows.inbox import Inbox

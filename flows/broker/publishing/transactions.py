@@ -12,8 +12,8 @@ from kafka.structs import ConsumerGroupMetadata
 
 from flows.broker.committed import Published, commit_of, shard_partition
 from flows.broker.connection import make_producer, topic
-from flows.broker.outbox import Row
 from flows.broker.params import KafkaParams
+from flows.broker.publishing.outbox import Row
 from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000

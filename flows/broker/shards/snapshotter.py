@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from flows.broker.holding import Held
-from flows.broker.snapshots import SnapshotError, SnapshotFolder
+from flows.broker.shards.holding import Held
+from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
 
 EVERY_S: Final = 20.0
 AFTER: Final = 5_000

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from operator import attrgetter
 
-from flows.broker.figures import Figures, ShardFigures
+from flows.broker.shards.figures import Figures, ShardFigures
 from flows.metrics import Metrics
 
 _GAUGES = (

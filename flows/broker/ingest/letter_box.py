@@ -12,9 +12,9 @@ from typing import Any, Final
 from kafka import KafkaProducer
 
 from flows.broker.connection import make_producer, topic
-from flows.broker.dead_letters import Letter, Place, headers_to_send_again, read_letter, write_mark
 from flows.broker.errors import in_words
-from flows.broker.inputs import InputReader
+from flows.broker.ingest.dead_letters import Letter, Place, headers_to_send_again, read_letter, write_mark
+from flows.broker.ingest.inputs import InputReader
 from flows.broker.params import KafkaParams
 from flows.broker.read_topic import read_topic
 from flows.broker.topic_specs import DEAD_LETTERS

@@ -1,0 +1,1 @@
+"""What was decided, published to topics."""
