@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -30,8 +31,9 @@ from tapwatch.v1 import risk_pb2
 SHARDS: Final = 4
 TARGET_S: Final = 10.0
 """The longest take-over of nineteen in twenty kills."""
-IN_A_ROW: Final = 20
-"""So many answers of the engine in a row say that a shard is back."""
+WINDOW: Final = 20
+"""A shard is back when of so many requests the engine answers its usual share, or nearly."""
+NEARLY: Final = 0.9
 TIMEOUT_S: Final = 1.0
 _QUIET_S: Final = 3.0
 _PATIENCE_S: Final = 120.0
@@ -40,7 +42,12 @@ _SECONDS_PER_KILL: Final = 120
 
 @dataclass(slots=True)
 class KafkaTakeoverReport:
-    """Of each kill: the shards that changed hands, and the seconds until the last of them was back."""
+    """Of each kill: the shards that changed hands, and the seconds until the last of them was back.
+
+    Back means that the engine answered as many of its requests as before the kill (``engine_share``), or
+    nearly: a machine that is too slow for the rate gives fallback answers all the time. ``first_s`` is when
+    each of the shards had its first answer by the engine.
+    """
 
     users: int = 0
     rate_per_s: float = 0.0
@@ -90,50 +97,68 @@ def kafka_takeover_drill(
         with closing(_Load(survivor.target, payments, rate_per_s)) as load:
             for number in range(kills):
                 shards = _wait_for_shards(params, victim)
-                took = _kill(victim, shards, load)
-                report.kills.append({"shards": shards, "seconds": round(took, 2)})
-                say(f"kill {number + 1}: shards {shards} are back after {took:.1f} s")
+                figures = _kill(victim, shards, load)
+                report.kills.append(figures)
+                say(f"kill {number + 1}: shards {shards} are back after {figures['seconds']} s")
                 victim.start()
         _sum_up(report, load.seen)
     return report
 
 
-def _kill(victim: ServerProcess, shards: Sequence[int], load: "_Load") -> float:
-    """Kill the owner of ``shards``; gives the seconds until all of them are back."""
+def _kill(victim: ServerProcess, shards: Sequence[int], load: "_Load") -> dict[str, Any]:
+    """Kill the owner of ``shards``; gives the seconds until all of them are back, and what else was seen."""
     time.sleep(_QUIET_S)
     begun = time.monotonic()
+    before = requests_since(load.seen, shards, begun - _QUIET_S, begun - TIMEOUT_S)
+    share = sum(map(_by_engine, before)) / max(1, len(before))
     victim.kill()
+    gone = time.monotonic()
     while time.monotonic() < begun + _PATIENCE_S:
         time.sleep(0.1)
-        back = [back_at(load.seen, shard, begun) for shard in shards]
-        if None not in back:
-            return max(at - begun for at in back if at is not None)
+        after = [requests_since(load.seen, [shard], gone) for shard in shards]
+        back = [back_at(seen, NEARLY * share) for seen in after]
+        first = [back_at(seen, 0.0, window=1) for seen in after]
+        if None not in back and None not in first:
+            return {
+                "shards": list(shards),
+                "engine_share": round(share, 3),
+                "first_s": round(max(at - begun for at in first if at is not None), 2),
+                "seconds": round(max(at - begun for at in back if at is not None), 2),
+            }
     raise DrillTimeoutError(f"shards {list(shards)} did not come back within {_PATIENCE_S:g} s")
 
 
-def back_at(seen: Sequence[Seen], shard: int, since: float) -> float | None:
-    """When the first of :data:`IN_A_ROW` requests in a row was due that the engine answered.
-
-    >>> seen = [Seen(float(at), 0, "FALLBACK" if at in (3, 5) else "ENGINE") for at in range(100)]
-    >>> back_at(seen, 0, 2.5), back_at(seen, 0, 90.5), back_at(seen, 1, 0.0)
-    (6.0, None, None)
-    """
+def requests_since(
+    seen: Sequence[Seen], shards: Sequence[int], since: float, until: float = inf
+) -> list[Seen]:
+    """The requests of some shards that were due between two moments, by when they were due."""
+    found = []
     # From the end: a run of a minute has thirty thousand requests before.
-    after: list[Seen] = []
     for each in reversed(seen):
-        if each.due < since - TIMEOUT_S:
+        if each.due < since - 2 * TIMEOUT_S:
             break
-        if each.due >= since and each.shard == shard:
-            after.append(each)
-    after.sort()
-    first, row = 0.0, 0
-    for each in after:
-        row = row + 1 if each.source == "ENGINE" else 0
-        if row == 1:
-            first = each.due
-        if row == IN_A_ROW:
-            return first
+        if since <= each.due < until and each.shard in shards:
+            found.append(each)
+    return sorted(found)
+
+
+def back_at(requests: Sequence[Seen], share: float, window: int = WINDOW) -> float | None:
+    """When the first request was due that the engine answered, and with it ``share`` of a ``window``.
+
+    >>> requests = [Seen(float(at), 0, "FALLBACK" if at < 3 or at == 5 else "ENGINE") for at in range(50)]
+    >>> back_at(requests, 0.9), back_at(requests, 1.0), back_at(requests[:10], 0.9)
+    (3.0, 6.0, None)
+    """
+    for at in range(len(requests) - window + 1):
+        if _by_engine(requests[at]):
+            answered = sum(map(_by_engine, requests[at : at + window]))
+            if answered >= share * window:
+                return requests[at].due
     return None
+
+
+def _by_engine(request: Seen) -> bool:
+    return request.source == "ENGINE"
 
 
 def _wait_for_shards(params: KafkaParams, server: ServerProcess) -> list[int]:

@@ -12,7 +12,7 @@ from replay.drills.kafka_crash import kafka_crash_drill
 from replay.drills.kafka_equality import kafka_equality_drill
 from replay.drills.kafka_faults import Faults, Sabotage
 from replay.drills.kafka_poison import kafka_poison_drill
-from replay.drills.kafka_takeover import IN_A_ROW, Seen, back_at
+from replay.drills.kafka_takeover import WINDOW, Seen, back_at, requests_since
 from replay.drills.needs import TooFewPaymentsError
 from tests.replay.events_made import a_payment
 
@@ -50,12 +50,20 @@ def test_a_poisoned_stream_says_of_each_record_what_is_to_become_of_it() -> None
     assert len(stream.records) == len(stream.sound) + kinds.total() == 10_000
 
 
-def test_a_shard_is_back_when_the_engine_answers_without_a_break() -> None:
-    answers = ["ENGINE"] * 3 + ["FALLBACK"] + ["ENGINE"] * IN_A_ROW
+def test_a_shard_is_back_when_the_engine_answers_its_usual_share_again() -> None:
+    answers = ["ENGINE", *["FALLBACK"] * 5, *["ENGINE", "FALLBACK"] * WINDOW]
     seen = [Seen(float(at), 0, source) for at, source in enumerate(answers)]
-    assert back_at(seen, 0, since=0.0) == 4.0
-    assert back_at(seen[:-1], 0, since=0.0) is None
-    assert back_at(seen, 1, since=0.0) is None
+    assert back_at(seen, 0.0, window=1) == 0.0
+    assert back_at(seen, 0.5) == 6.0
+    assert back_at(seen, 0.6) is None
+    assert back_at([], 0.0) is None
+
+
+def test_requests_are_found_by_shard_and_time_whenever_they_were_answered() -> None:
+    dues = [3.0, 1.0, 2.0, 5.0, 4.0, 7.0, 6.0]
+    seen = [Seen(due, int(due) % 2, "ENGINE") for due in dues]
+    assert [each.due for each in requests_since(seen, [0], 2.0)] == [2.0, 4.0, 6.0]
+    assert [each.due for each in requests_since(seen, [0, 1], 3.0, 6.0)] == [3.0, 4.0, 5.0]
 
 
 def test_drills_that_could_show_nothing_are_refused(tmp_path: Path) -> None:
