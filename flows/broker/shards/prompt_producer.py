@@ -22,6 +22,8 @@ from flows.broker.wire import Headers
 
 DELIVERY_S: Final = 4.0
 """How long a message is tried."""
+LINGER_MS: Final = 4
+"""How long a message waits for company: a request costs as much as several messages, at both ends."""
 _BLOCK_S: Final = 2.0
 _STALL_S: Final = DELIVERY_S + 2.0
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -105,6 +107,7 @@ class PromptProducer:
     def _connect(self) -> KafkaProducer:
         return make_producer(
             self._params,
+            linger_ms=LINGER_MS,
             delivery_timeout_ms=round(DELIVERY_S * 1_000),
             request_timeout_ms=round(DELIVERY_S * 500),
             max_block_ms=round(_BLOCK_S * 1_000),
