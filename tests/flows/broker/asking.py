@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -59,13 +60,18 @@ class Asking:
             return None
 
 
+def _is_out(params: KafkaParams, shard: int, decided: list[bytes]) -> bool:
+    return [record.value for record in published(params, DECISIONS, shard)] == decided
+
+
 def check_published(rig: KafkaRig, params: KafkaParams, asking: Asking, folder: Path) -> None:
     """Each shard's decisions are out once, in order, as a fresh look at its partition decides them."""
     rig.wait_until_idle(params)
     in_force: dict[str, Decision] = {}
     for shard in EVERY_SHARD:
-        sent = [record.value for record in published(params, DECISIONS, shard)]
         with closing(SqliteShard.open_reader(decide_again(params, shard, folder))) as again:
-            assert sent == [row.decision for row in again.ledger_after(0, 100_000)]
-        in_force |= {each.transaction_id: each for each in map(decode_decision, sent)}
+            decided = [row.decision for row in again.ledger_after(0, 100_000)]
+        # The end of a transaction reaches one topic after the other.
+        wait_until(partial(_is_out, params, shard, decided), f"shard {shard} is published, and nothing else")
+        in_force |= {each.transaction_id: each for each in map(decode_decision, decided)}
     assert in_force == asking.answers
