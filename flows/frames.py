@@ -101,6 +101,10 @@ def worked_frame(worked: Worked) -> bytes:
     return frame(Kind.WORKED, 0, _WORKED.pack(*worked))
 
 
+LOOK: Final = worked_frame(Worked(0, 0, 0.0, 0))
+"""No batch at all: it only has the serving process see what it can send now."""
+
+
 def read_worked(body: bytes) -> Worked:
     """What :func:`worked_frame` wrote."""
     return Worked(*_WORKED.unpack(body))

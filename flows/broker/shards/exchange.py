@@ -25,8 +25,9 @@ from flows.broker.connection import make_consumer, topic
 from flows.broker.params import KafkaParams
 from flows.broker.shards.prompt_producer import PromptProducer
 from flows.broker.shards.questions import Question, answer
+from flows.broker.topic_specs import QUERIES, REPLIES, SHARD_LOG
 from flows.broker.wire import LogMessage, Origin, message_headers, message_key
-from flows.frames import Frame, Kind, Noted, Worked, frame, noted_body, worked_frame
+from flows.frames import LOOK, Frame, Kind, Noted, frame, noted_body
 from flows.inbox import Inbox
 from flows.questioning import PATIENCE_S
 from flows.sharding import shards_of
@@ -37,7 +38,6 @@ _HEAD: Final = Struct("<16sBQ")
 _QUESTION: Final = Struct("<16sQ")
 _POLL_S: Final = 0.2
 _ANSWERS: Final = (Kind.DECIDED, Kind.NOTED)
-_LOOK: Final = worked_frame(Worked(0, 0, 0.0, 0))
 
 _log = structlog.get_logger(__name__)
 
@@ -61,9 +61,9 @@ class Exchange:
         self._params = params
         self._process = process
         self._inbox = inbox
-        self._replies = topic(params, "replies")
-        self._queries = topic(params, "queries")
-        self._logs = topic(params, "shard-log")
+        self._replies = topic(params, REPLIES)
+        self._queries = topic(params, QUERIES)
+        self._logs = topic(params, SHARD_LOG)
         self._untold: deque[Callable[[], None]] = deque()
         self._producer = PromptProducer(params)
         self._partitions = self._producer.partitions_of(self._replies) or 1
@@ -253,7 +253,7 @@ class Exchange:
         if kind == Kind.TOLD:
             self._hear_told(ticket, body)
         elif kind in _ANSWERS:
-            self._inbox.pass_on(frame(Kind(kind), ticket, body) + _LOOK)
+            self._inbox.pass_on(frame(Kind(kind), ticket, body) + LOOK)
 
     def _hear_told(self, ticket: int, body: bytes) -> None:
         asked = self._asked.get(ticket)

@@ -13,6 +13,7 @@ from kafka.errors import KafkaError
 from flows.broker.committed import shard_group
 from flows.broker.connection import make_consumer, topic
 from flows.broker.params import KafkaParams
+from flows.broker.topic_specs import SHARD_LOG
 from flows.broker.wire import Headers
 
 _FETCH_BYTES: Final = 1 << 18
@@ -68,7 +69,7 @@ class ShardGroup:
     def __init__(self, params: KafkaParams, member: str) -> None:
         self._params = params
         self._member = member
-        self._topic = topic(params, "shard-log")
+        self._topic = topic(params, SHARD_LOG)
         self._consumer = self._connect()
 
     def _connect(self) -> KafkaConsumer:

@@ -7,6 +7,7 @@ from typing import Final
 from flows.answer_journal import AnswerJournal
 from flows.broker.connection import make_producer, topic
 from flows.broker.params import KafkaParams
+from flows.broker.topic_specs import SHARD_LOG
 from flows.broker.wire import LogMessage, message_headers, message_key
 from flows.codec import BadRecord, decode_event
 from flows.frames import Kind
@@ -40,7 +41,7 @@ def send_left_answers(params: KafkaParams, path: Path) -> int:
                 message = LogMessage(Kind.FALLBACK, NewRecord.of(event, arrival_us))
                 (shard,) = shards_of(event, params.shards)
                 key, headers = message_key(event), message_headers(message)
-                sent.append(producer.send(topic(params, "shard-log"), payload, key, headers, shard))
+                sent.append(producer.send(topic(params, SHARD_LOG), payload, key, headers, shard))
             for each in sent:
                 each.get(_TIMEOUT_S)  # type: ignore[no-untyped-call]
         journal.clear()

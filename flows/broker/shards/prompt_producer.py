@@ -73,10 +73,10 @@ class PromptProducer:
         try:
             sent = self._client.send(topic, value, key, headers or [], partition)
         except (KafkaError, AssertionError, RuntimeError) as error:
-            self._fail(token, error)
+            self._end(token, error)
         else:
             sent.add_callback(partial(self._arrived, token))
-            sent.add_errback(partial(self._fail, token))
+            sent.add_errback(partial(self._end, token))
 
     def tend(self) -> None:
         """Replace a client that is of no more use; to be called now and then, by one thread."""
@@ -116,9 +116,6 @@ class PromptProducer:
 
     def _arrived(self, token: int, _metadata: object) -> None:
         self._end(token, None)
-
-    def _fail(self, token: int, error: Exception) -> None:
-        self._end(token, error)
 
     def _end(self, token: int, error: Exception | None) -> None:
         with self._lock:

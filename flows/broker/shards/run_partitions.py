@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import sys
+from typing import Final
 
 import structlog
 from kafka.errors import KafkaError
@@ -31,10 +32,11 @@ from flows.inbox import Inbox
 from flows.shard_process import PATIENCE_S, ShardStart
 from flows.sqlite_shard import ShardFileError
 
-SWITCH_S = 0.0005
+SWITCH_S: Final = 0.0005
+"""How long a thread keeps the interpreter while others want it."""
 
 _log = structlog.get_logger(__name__)
-_UNUSABLE = (BrokerError, KafkaError, ShardFileError, OSError, sqlite3.Error)
+_UNUSABLE: Final = (BrokerError, KafkaError, ShardFileError, OSError, sqlite3.Error)
 
 
 def run_partitions(line: Line, start: ShardStart, before_batch: BeforeBatch | None = None) -> None:

@@ -12,15 +12,13 @@ import structlog
 from flows.broker.connection import topic
 from flows.broker.params import KafkaParams
 from flows.broker.shards.prompt_producer import PromptProducer
+from flows.broker.topic_specs import SHARD_LOG
 from flows.broker.wire import LogMessage, Origin, message_headers, message_key
-from flows.frames import Frame, Kind, Line, Noted, Worked, frame, noted_frame, worked_frame
+from flows.frames import LOOK, Frame, Kind, Line, Noted, frame, noted_frame
 from flows.inbox import Inbox, Request, read_request
 from flows.sharding import shards_of
 
 _LOOK_UP_S: Final = 0.1
-
-_LOOK: Final = worked_frame(Worked(0, 0, 0.0, 0))
-"""Has the other end of the line see what it can send now."""
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +60,7 @@ class Sender:
         ask: Callable[[Frame], None],
     ) -> None:
         self._params = params
-        self._topic = topic(params, "shard-log")
+        self._topic = topic(params, SHARD_LOG)
         self._line = line
         self._inbox = inbox
         self._process = process
@@ -145,6 +143,6 @@ class Sender:
                 self._again.append(request)
                 return
         if tally.failed:
-            self._inbox.pass_on(frame(Kind.LOST, request.asker) + _LOOK)
+            self._inbox.pass_on(frame(Kind.LOST, request.asker) + LOOK)
         elif tally.of > 1 or request.kind is Kind.FALLBACK:
-            self._inbox.pass_on(noted_frame(request.asker, Noted(0, duplicate=False, conflict=False)) + _LOOK)
+            self._inbox.pass_on(noted_frame(request.asker, Noted(0, duplicate=False, conflict=False)) + LOOK)
