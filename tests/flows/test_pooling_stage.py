@@ -24,7 +24,7 @@ from flows.store import MemoryStore
 from flows.task import ShardTask
 from tests.flows.shards_made import NOON, decided, outcome, payment, policy
 
-OFTEN = PoolingParams(payments=16, span_s=3_600)
+OFTEN = PoolingParams(payments=16, span_s=3_600, fewest=1)
 SHOP = keys.merchant("default", "m-0")
 
 
@@ -115,6 +115,14 @@ def test_a_burst_at_a_merchant_is_seen_by_all_shards() -> None:
         assert pooled.profile(number, keys.category("default", "5411")).payments >= 200
 
 
+def test_a_stream_that_is_sent_faster_than_it_happened_is_not_told_of_at_every_payment() -> None:
+    payments = stream(400, every=timedelta(hours=2))
+    pooled = Shards(4, PoolingParams(payments=256, span_s=600, fewest=16))
+    pooled.add(*payments)
+    tellings = {(event.shard, event.sequence) for event in pooled.told}
+    assert 16 <= len(tellings) <= len(payments) / 16
+
+
 def test_pooled_shards_agree_on_what_all_users_share() -> None:
     pooled, single = Shards(4), Shards(1)
     for shards in (pooled, single):
@@ -130,7 +138,7 @@ def test_pooled_shards_agree_on_what_all_users_share() -> None:
 
 
 def test_only_what_was_approved_is_told_as_normal() -> None:
-    shards = Shards(2, PoolingParams(payments=1))
+    shards = Shards(2, PoolingParams(payments=1, fewest=1))
     blocked = [payment(n, user_id="u-1", mcc="7995", amount_minor=5_000_000) for n in range(3)]
     shards.add(*blocked, payment(9, user_id="u-1", merchant_id="m-9"))
     told = [part for event in shards.told for part in event.parts if part.name == "entities"]
@@ -282,7 +290,7 @@ def test_knowledge_belongs_into_the_logs_of_all_other_shards() -> None:
 
 
 def test_a_quiet_shard_tells_when_others_say_how_late_it_is() -> None:
-    shards = Shards(2, PoolingParams(payments=1_000, span_s=3_600))
+    shards = Shards(2, PoolingParams(payments=1_000, span_s=3_600, fewest=1))
     users = [f"u-{n}" for n in range(50)]
     quiet = next(user for user in users if shard_of("default", user, 2) == 0)
     busy = next(user for user in users if shard_of("default", user, 2) == 1)

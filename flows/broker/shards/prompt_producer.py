@@ -22,7 +22,7 @@ from flows.broker.wire import Headers
 
 DELIVERY_S: Final = 4.0
 """How long a message is tried."""
-LINGER_MS: Final = 4
+LINGER_MS: Final = 2
 """How long a message waits for company: a request costs as much as several messages, at both ends."""
 _BLOCK_S: Final = 2.0
 _STALL_S: Final = DELIVERY_S + 2.0
