@@ -50,7 +50,7 @@ class PoolingParams:
         When event time passes a multiple of so many seconds. Bursts at a merchant last minutes: what comes
         once an hour comes too late for them.
     fewest
-        But never for fewer payments than these: to tell costs all shards together as much as several payments.
+        But never for fewer payments than these: a telling costs all shards together as much as several.
     """
 
     payments: int = 256

@@ -31,6 +31,11 @@ def shard_group(params: KafkaParams) -> str:
     return f"{params.prefix}-shards"
 
 
+def ingest_group(params: KafkaParams) -> str:
+    """The consumer group of the processes that read the input topics."""
+    return f"{params.prefix}-ingest"
+
+
 def shard_partition(params: KafkaParams, shard: int) -> TopicPartition:
     """The partition that is a shard's log."""
     return TopicPartition(topic(params, SHARD_LOG), shard)

@@ -3,8 +3,10 @@
 What they raise later goes through :func:`~flows.broker.errors.in_words` where they are used.
 """
 
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
@@ -16,6 +18,7 @@ from flows.broker.params import KafkaParams
 
 __all__ = [
     "BrokerError",
+    "abandon",
     "in_words",
     "make_admin",
     "make_consumer",
@@ -78,6 +81,16 @@ def make_consumer(params: KafkaParams, *topics: str, **more: Any) -> KafkaConsum
         "allow_auto_create_topics": False,
     }
     return _connected(lambda **all_: KafkaConsumer(*topics, **all_), params, settings | more)
+
+
+def abandon(consumer: KafkaConsumer) -> None:
+    """Have nothing more to do with a consumer that may hang for long when it is closed."""
+
+    def close() -> None:
+        with suppress(Exception):
+            consumer.close(autocommit=False)
+
+    threading.Thread(target=close, name="old-client", daemon=True).start()
 
 
 def wait_for_brokers(params: KafkaParams, patience_s: float) -> None:

@@ -11,9 +11,16 @@ from typing import Final
 
 from kafka import KafkaAdminClient
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    LeaderNotAvailableError,
+    NotCoordinatorError,
+    NotLeaderForPartitionError,
+)
 from kafka.structs import TopicPartition
 
-from flows.broker.committed import published_of, shard_group
+from flows.broker.committed import ingest_group, published_of, shard_group
 from flows.broker.connection import make_admin, topic
 from flows.broker.errors import in_words
 from flows.broker.params import KafkaParams
@@ -22,6 +29,15 @@ from flows.broker.topic_specs import DEAD_LETTERS, INPUTS, SHARD_LOG
 from flows.broker.wire import LogMessage, read_message
 
 STABLE: Final = "Stable"
+_MOVING_S: Final = 10.0
+"""How long brokers that have just begun, or are finding leaders, are waited for."""
+_MOVING: Final = (
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
+    LeaderNotAvailableError,
+    NotCoordinatorError,
+    NotLeaderForPartitionError,
+)
 
 Spans = Mapping[TopicPartition, Span]
 Records = Mapping[TopicPartition, ConsumerRecord]
@@ -105,13 +121,20 @@ def read_status(params: KafkaParams) -> ClusterStatus:
     admin = make_admin(params)
     try:
         with in_words(params, "read groups and topics"):
-            return _read_status(params, admin)
+            over = time.monotonic() + _MOVING_S
+            while True:
+                try:
+                    return _read_status(params, admin)
+                except _MOVING:
+                    if time.monotonic() > over:
+                        raise
+                time.sleep(_MOVING_S / 50)
     finally:
         admin.close()
 
 
 def _read_status(params: KafkaParams, admin: KafkaAdminClient) -> ClusterStatus:
-    names = (shard_group(params), f"{params.prefix}-ingest")
+    names = (shard_group(params), ingest_group(params))
     # First what is done, then what there is: the other way round something could be done before it is there.
     (shards, published), (ingest, read) = read_groups(admin, names).values()
     log = read_spans(admin, [topic(params, SHARD_LOG)])

@@ -21,12 +21,12 @@ from flows.codec import Event
 from flows.garbage import calm_garbage_collector
 from replay.bench.open_loop import Load, OpenLoop
 from replay.drills.kafka_rig import KafkaRig
-from replay.gateway import GatewayClient
 from replay.send import send_events
 from replay.server_process import ServerProcess
 
 SHARDS: Final = 4
-WARM_UP: Final = 2_000
+WARM_UP_S: Final = 10.0
+"""How long the same load is carried before it is measured: a broker that has just begun compiles its code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ Row = Throughput | Latency
 
 def payments_needed(rate_per_s: float, seconds: float) -> int:
     """How many different payments :func:`measure_latency` sends to the servers of one run."""
-    return WARM_UP + int(rate_per_s * seconds)
+    return int(rate_per_s * WARM_UP_S) + int(rate_per_s * seconds)
 
 
 def measure_throughput(
@@ -145,12 +145,10 @@ def measure_latency(
         for count in processes:
             _, servers = _start(rig, count)
             left = iter(payments)
-            with GatewayClient(servers[0].target) as client:
-                for _ in client.decide_stream(islice(left, WARM_UP)):
-                    pass
             # The client's own collections would count as latency.
             calm_garbage_collector()
             with closing(OpenLoop(servers[0].target)) as loop:
+                loop.run(list(islice(left, int(rate_per_s * WARM_UP_S))), rate_per_s)
                 load = loop.run(list(islice(left, int(rate_per_s * seconds))), rate_per_s)
             for server in servers:
                 server.stop()

@@ -5,13 +5,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import CommitFailedError, KafkaError
 from typing_extensions import override
 
-from flows.broker.connection import make_consumer
+from flows.broker.committed import ingest_group
+from flows.broker.connection import BrokerError, abandon, make_consumer
 from flows.broker.ingest.bad_runs import Partition
 from flows.broker.ingest.inputs import Received
+from flows.broker.membership import Membership, member_id
 from flows.broker.params import KafkaParams
 
 _POLL_MS: Final = 200
@@ -44,26 +46,58 @@ class InputTopics:
         note_every_s: float,
         assigned: Callable[[Collection[Partition]], None],
     ) -> None:
+        self._kafka, self._names, self._max_batch = kafka, topics, max_batch
         self._note_every_s, self._tell = note_every_s, assigned
         self._done: dict[Partition, int] = {}
+        self._read: dict[TopicPartition, int | None] = {}
         self._noted_at = time.monotonic()
         self.joined = False
         """Whether the group has told this process what to read."""
-        self._consumer = make_consumer(
-            kafka,
-            group_id=f"{kafka.prefix}-ingest",
-            max_poll_records=max_batch,
+        self._listener = _Listener(self)
+        self._consumer = self._connect()
+        self._membership = Membership(kafka, ingest_group(kafka), self._member_id, lambda: dict(self._read))
+        self._membership.start()
+
+    def _connect(self) -> KafkaConsumer:
+        consumer = make_consumer(
+            self._kafka,
+            group_id=ingest_group(self._kafka),
+            max_poll_records=self._max_batch,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-        if missing := set(topics) - self._consumer.topics():
+        if missing := set(self._names) - consumer.topics():
             _log.warning("topics_missing", topics=sorted(missing), then="they are read once they are there")
-        self._consumer.subscribe(list(topics), listener=_Listener(self))
+        consumer.subscribe(list(self._names), listener=self._listener)
+        return consumer
+
+    def _join_anew(self) -> None:
+        """Our client is wrong about itself: begin as somebody else, who reads on from what was noted."""
+        listener, self._listener = self._listener, _Listener(self)
+        try:
+            new = self._connect()
+        except (BrokerError, KafkaError) as error:
+            self._listener = listener
+            _log.warning("group_not_joined", reason=str(error))
+            return
+        listener.topics = None
+        old, self._consumer = self._consumer, new
+        abandon(old)
+        self._read.clear()
+        self._done.clear()
+        self._membership.gone.clear()
+
+    def _member_id(self) -> str:
+        return member_id(self._consumer)
 
     def poll(self) -> list[Received]:
         """The next records in the order of each partition; none after a while without any."""
+        if self._membership.gone.is_set():
+            self._join_anew()
         if time.monotonic() >= self._noted_at + self._note_every_s:
             self.note()
         polled = self._consumer.poll(timeout_ms=_POLL_MS)
+        for place, records in polled.items():
+            self._read[place] = records[-1].offset + 1
         return [record for records in polled.values() for record in records]
 
     def done(self, offsets: Mapping[Partition, int]) -> None:
@@ -103,7 +137,9 @@ class InputTopics:
 
     def assigned(self) -> None:
         """The group has said what this process reads."""
-        mine = {(each.topic, each.partition) for each in self._consumer.assignment()}
+        assigned = self._consumer.assignment()
+        self._read = {each: self._read.get(each) for each in assigned}
+        mine = {(each.topic, each.partition) for each in assigned}
         self.joined = True
         self._tell(mine)
         _log.info("partitions_assigned", count=len(mine))
@@ -123,9 +159,11 @@ class InputTopics:
         """These partitions are somebody else's already."""
         for each in partitions:
             self._done.pop((each.topic, each.partition), None)
+            self._read.pop(each, None)
 
     def close(self) -> None:
         """Note what is done and leave the group, so that others need not wait for this process."""
+        self._membership.stop()
         self.note()
         try:
             self._consumer.close(autocommit=False, timeout_ms=_TIMEOUT_MS)
@@ -135,16 +173,20 @@ class InputTopics:
 
 class _Listener(ConsumerRebalanceListener):
     def __init__(self, topics: InputTopics) -> None:
-        self._topics = topics
+        self.topics: InputTopics | None = topics
+        """Whom to tell; None for the listener of a client that was replaced."""
 
     @override
     def on_partitions_assigned(self, assigned: Any) -> None:
-        self._topics.assigned()
+        if self.topics is not None:
+            self.topics.assigned()
 
     @override
     def on_partitions_revoked(self, revoked: Any) -> None:
-        self._topics.revoked(revoked)
+        if self.topics is not None:
+            self.topics.revoked(revoked)
 
     @override
     def on_partitions_lost(self, lost: Any) -> None:
-        self._topics.lost(lost)
+        if self.topics is not None:
+            self.topics.lost(lost)

@@ -24,7 +24,7 @@ from flows.sqlite_shard import SqliteShard
 
 ROWS: Final = 1_000
 """How many rows a transaction holds at most, of all shards together."""
-ROUND_S: Final = 0.1
+ROUND_S: Final = 0.25
 """How long to wait between transactions while little is to be published: each costs as much as fifty rows."""
 QUIET_COMMIT_S: Final = 1.0
 """How often to commit that a shard went on where nothing was decided."""

@@ -1,8 +1,6 @@
 """Membership in the group that shares out the shards: who owns which, and what their partitions hold."""
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Final, NamedTuple
 
 import structlog
@@ -11,7 +9,8 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from flows.broker.committed import shard_group
-from flows.broker.connection import make_consumer, topic
+from flows.broker.connection import abandon, make_consumer, topic
+from flows.broker.membership import member_id
 from flows.broker.params import KafkaParams
 from flows.broker.topic_specs import SHARD_LOG
 from flows.broker.wire import Headers
@@ -94,8 +93,7 @@ class ShardGroup:
             When the brokers can't be reached; to be tried again.
         """
         old, self._consumer = self._consumer, self._connect()
-        # It may hang for long, and tell of shards that it takes for ours: nobody listens.
-        threading.Thread(target=_close_quietly, args=(old,), name="old-client", daemon=True).start()
+        abandon(old)  # it may tell of shards that it takes for ours: nobody listens
         self.join(listener)
 
     def join(self, listener: Listener) -> None:
@@ -147,8 +145,7 @@ class ShardGroup:
 
     def member_id(self) -> str:
         """What the group calls us; empty while we are not in it."""
-        member = self.metadata()
-        return member.member_id if member.generation_id >= 0 else ""
+        return member_id(self._consumer)
 
     def close(self) -> None:
         """Leave: others get the shards at once."""
@@ -160,11 +157,6 @@ class ShardGroup:
 
 def _nothing(_shards: Sequence[int]) -> None:
     """Nobody listens."""
-
-
-def _close_quietly(consumer: KafkaConsumer) -> None:
-    with suppress(Exception):
-        consumer.close()
 
 
 def _numbers(partitions: Iterable[TopicPartition]) -> list[int]:

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
-from flows.broker.committed import read_published
+from flows.broker.committed import read_published, shard_partition
 from flows.broker.connection import BrokerError
 from flows.broker.files import shard_file
 from flows.broker.identity import topic_mark
@@ -191,9 +192,11 @@ class Holding:
             held.lane.close()
             _log.warning("shard_lost", shard=shard)
 
-    def next_offsets(self) -> dict[int, int]:
-        """Up to where each shard was fetched."""
-        return {shard: held.next_offset for shard, held in list(self.held.items())}
+    def next_offsets(self) -> dict[TopicPartition, int]:
+        """Up to where the partition of each shard was read."""
+        return {
+            shard_partition(self._params, shard): held.next_offset for shard, held in list(self.held.items())
+        }
 
     def drop_all(self) -> None:
         """Let go of everything as it was last stored."""

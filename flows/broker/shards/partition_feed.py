@@ -14,9 +14,9 @@ from kafka.errors import KafkaError
 from alerting.decision import PolicyActivated
 from flows import keys
 from flows.broker.connection import BrokerError
+from flows.broker.membership import Membership
 from flows.broker.shards.group import Fetched, Listener, ShardGroup
 from flows.broker.shards.holding import Held, Holding
-from flows.broker.shards.membership import Membership
 from flows.broker.wire import Origin, read_message
 from flows.codec import BadRecord
 from flows.dataflow import Work

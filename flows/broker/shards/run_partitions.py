@@ -9,16 +9,17 @@ import structlog
 from kafka.errors import KafkaError
 
 from flows.answer_journal import journal_path
+from flows.broker.committed import shard_group
 from flows.broker.connection import BrokerError
 from flows.broker.first_policy import ensure_first_policy
 from flows.broker.identity import process_id, run_id
+from flows.broker.membership import Membership
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
 from flows.broker.shards.exchange import Exchange
 from flows.broker.shards.group import ShardGroup
 from flows.broker.shards.holding import Holding
 from flows.broker.shards.left_answers import send_left_answers
-from flows.broker.shards.membership import Membership
 from flows.broker.shards.partition_feed import PartitionFeed
 from flows.broker.shards.sender import Sender
 from flows.broker.shards.snapshots import SnapshotFolder
@@ -104,7 +105,9 @@ class _ShardProcess:
         )
         self._snapshotter = None if snapshots is None else Snapshotter(snapshots, self._holding.held)
         self._sender = Sender(params, line, inbox, run, self._exchange.ask)
-        self._membership = Membership(params, self._group.member_id, self._holding.next_offsets)
+        self._membership = Membership(
+            params, shard_group(params), self._group.member_id, self._holding.next_offsets
+        )
         self._feed = PartitionFeed(
             self._group,
             self._membership,
