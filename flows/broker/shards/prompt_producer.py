@@ -22,8 +22,6 @@ from flows.broker.wire import Headers
 
 DELIVERY_S: Final = 4.0
 """How long a message is tried."""
-LINGER_MS: Final = 2
-"""How long a message waits for company: a request costs as much as several messages, at both ends."""
 _BLOCK_S: Final = 2.0
 _STALL_S: Final = DELIVERY_S + 2.0
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
@@ -40,10 +38,16 @@ class PromptProducer:
     The client can stand still for ever when an outage comes at the wrong moment: after a batch that expired
     it asks for a new producer id and may wait for that answer without end. So a client that failed, or that
     has not finished anything for long, is replaced; its messages fail, and whoever sent them may repeat them.
+
+    Parameters
+    ----------
+    linger_ms
+        How long a message waits for company: a request costs as much as several messages, at both ends.
     """
 
-    def __init__(self, params: KafkaParams) -> None:
+    def __init__(self, params: KafkaParams, linger_ms: int = 0) -> None:
         self._params = params
+        self._linger_ms = linger_ms
         self._lock = threading.Lock()
         self._tokens = count()
         self._under_way: dict[int, Done] = {}
@@ -107,7 +111,7 @@ class PromptProducer:
     def _connect(self) -> KafkaProducer:
         return make_producer(
             self._params,
-            linger_ms=LINGER_MS,
+            linger_ms=self._linger_ms,
             delivery_timeout_ms=round(DELIVERY_S * 1_000),
             request_timeout_ms=round(DELIVERY_S * 500),
             max_block_ms=round(_BLOCK_S * 1_000),

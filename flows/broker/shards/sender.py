@@ -18,6 +18,9 @@ from flows.frames import LOOK, Frame, Kind, Line, Noted, frame, noted_frame
 from flows.inbox import Inbox, Request, read_request
 from flows.sharding import shards_of
 
+LINGER_MS: Final = 10
+"""What a payment waits for others: every hand-over costs a wake-up of several threads at both ends, and where
+these are many, more wait for each other than for company."""
 _LOOK_UP_S: Final = 0.1
 
 _log = structlog.get_logger(__name__)
@@ -65,7 +68,7 @@ class Sender:
         self._inbox = inbox
         self._process = process
         self._ask = ask
-        self._producer = PromptProducer(params)
+        self._producer = PromptProducer(params, LINGER_MS)
         self._again: deque[Request[int]] = deque()
         self._under_way = 0
         self._lost, self._why = 0, ""

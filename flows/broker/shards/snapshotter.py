@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -10,9 +11,11 @@ import structlog
 from flows.broker.shards.holding import Held
 from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
 
-EVERY_S: Final = 20.0
-AFTER: Final = 5_000
-"""Records of a shard's log: fewer are applied again faster than a copy is made."""
+LOOK_S: Final = 1.0
+AFTER: Final = 1_000
+"""Records of a shard's log: fewer are applied again in half a second."""
+SHARE: Final = 0.05
+"""How much of the time a shard may be copied: a large file is copied less often."""
 
 _log = structlog.get_logger(__name__)
 
@@ -32,6 +35,7 @@ class Snapshotter:
         self._folder = folder
         self._held = held
         self._saved: dict[int, int] = {}
+        self._not_before: dict[int, float] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
@@ -45,17 +49,19 @@ class Snapshotter:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._ended.wait(EVERY_S):
+        while not self._ended.wait(LOOK_S):
             for held in list(self._held.values()):
                 if not self._ended.is_set():
                     self._look_at(held)
 
     def _look_at(self, held: Held) -> None:
-        end, file = held.lane.read, held.lane.shard.path
-        if end - self._saved.get(held.shard, 0) < AFTER:
+        shard, end, begun = held.shard, held.lane.read, time.monotonic()
+        if end - self._saved.get(shard, 0) < AFTER or begun < self._not_before.get(shard, 0.0):
             return
         try:
-            self._folder.save(held.shard, file)
-            self._saved[held.shard] = end
+            self._folder.save(shard, held.lane.shard.path)
+            self._saved[shard] = end
         except (OSError, sqlite3.Error, SnapshotError) as error:
-            _log.error("snapshot_not_saved", shard=held.shard, reason=str(error))
+            _log.error("snapshot_not_saved", shard=shard, reason=str(error))
+        now = time.monotonic()
+        self._not_before[shard] = now + (now - begun) / SHARE
