@@ -40,9 +40,15 @@ def configure_logging(form: str) -> None:
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_no_hang_up)
     sys.excepthook = _uncaught
     sys.unraisablehook = _unraisable
     threading.excepthook = _uncaught_in_thread
+
+
+def _is_no_hang_up(record: logging.LogRecord) -> bool:
+    """A caller that hung up before its answer came is no error of ours."""
+    return "ExecuteBatchError raised in core" not in record.getMessage()
 
 
 def _uncaught(

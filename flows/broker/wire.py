@@ -29,6 +29,14 @@ _ABOUT: Final[dict[Kind, type]] = {Kind.PAYMENT: Payment, Kind.FALLBACK: Fallbac
 _KINDS: Final = {word: kind for kind, word in _ASKED.items()}
 
 
+class Fetched(NamedTuple):
+    """A message as a partition of the shard log gives it."""
+
+    offset: int
+    value: bytes | None
+    headers: Headers
+
+
 class Origin(NamedTuple):
     """Who waits for what becomes of a record: a process, and its ticket for the request."""
 

@@ -27,3 +27,16 @@ def test_with_the_json_form_every_line_is_json(what: str) -> None:
     assert len(lines) == 1
     assert {"event", "level", "timestamp"} <= lines[0].keys()
     assert ("ZeroDivisionError" in done.stderr) == ("1 / 0" in SAY[what])
+
+
+def test_a_caller_that_hung_up_is_not_logged_as_an_error() -> None:
+    code = (
+        "from flows.process_log import configure_logging\nimport logging\nconfigure_logging('json')\n"
+        "log = logging.getLogger('grpc._cython.cygrpc')\n"
+        "log.error('ExecuteBatchError raised in core by servicer method [/Decide]')\n"
+        "log.error('another error')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["another error"]

@@ -1,7 +1,7 @@
 """Membership in the group that shares out the shards: who owns which, and what their partitions hold."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from kafka import ConsumerGroupMetadata, ConsumerRebalanceListener, KafkaConsumer, TopicPartition
@@ -13,7 +13,7 @@ from flows.broker.connection import abandon, make_consumer, topic
 from flows.broker.membership import member_id
 from flows.broker.params import KafkaParams
 from flows.broker.topic_specs import SHARD_LOG
-from flows.broker.wire import Headers
+from flows.broker.wire import Fetched
 
 _FETCH_BYTES: Final = 1 << 18
 """What is fetched of one partition at once: a shard that catches up must not hold up the others for long."""
@@ -21,14 +21,6 @@ _MAX_POLL_S: Final = 300
 _HEARTBEAT_MS: Final = 500
 
 _log = structlog.get_logger(__name__)
-
-
-class Fetched(NamedTuple):
-    """A message of a partition."""
-
-    offset: int
-    value: bytes | None
-    headers: Headers
 
 
 class Listener(ConsumerRebalanceListener):
@@ -114,12 +106,6 @@ class ShardGroup:
         self._consumer.seek(partition, offset)
         self._consumer.resume(partition)
         return True
-
-    def spans(self, shards: Sequence[int]) -> dict[int, tuple[int, int]]:
-        """The offset of the first record that each shard's partition holds, and that behind its last one."""
-        partitions = list(map(self._partition, shards))
-        begins, ends = self._consumer.beginning_offsets(partitions), self._consumer.end_offsets(partitions)
-        return {each.partition: (begins[each], ends[each]) for each in partitions}
 
     def known_end(self, shard: int) -> int:
         """Behind which offset a shard's partition ended when something was last fetched; 0 before that."""

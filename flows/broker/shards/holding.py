@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 from kafka import TopicPartition
@@ -22,6 +22,7 @@ from flows.broker.files import shard_file
 from flows.broker.identity import topic_mark
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
+from flows.broker.shards.backlog import Backlog
 from flows.broker.shards.exchange import Exchange
 from flows.broker.shards.figures import Figures, ShardFigures
 from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
@@ -37,6 +38,9 @@ HANDED_OVER_BYTES: Final = 64 << 20
 
 _COUNTS: Final = ("published", "aborted", "fenced")
 _PUBLISHED_S: Final = 0.5
+
+Begin = Callable[[int, int], bool]
+"""Has the messages of a shard read from an offset on; False when it is not ours any more."""
 
 _log = structlog.get_logger(__name__)
 
@@ -56,11 +60,20 @@ class Held:
     """When the last message that was taken in came to the edge, in Unix microseconds."""
     answers: bool = False
     """Whether questions are answered from its file."""
+    backlog: Backlog | None = None
+    """Where its records come from until it has caught up; None once they come with those of the others."""
 
     @property
     def is_live(self) -> bool:
         """Whether the shard has caught up with what was there when it was taken over."""
         return not self.lane.is_behind and self.next_offset >= self.live_at
+
+
+class Found(NamedTuple):
+    """What it takes to open a shard: its file is here."""
+
+    published: int
+    backlog: Backlog
 
 
 class PartitionError(Exception):
@@ -101,7 +114,7 @@ class Holding:
         self._exchange = exchange
         self._publisher = publisher
         self._checkpointer = checkpointer
-        self._fetching: dict[int, Future[int]] = {}
+        self._fetching: dict[int, Future[Found]] = {}
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="restore")
         self.held: dict[int, Held] = {}
 
@@ -114,17 +127,13 @@ class Holding:
         """Whether files are on their way."""
         return bool(self._fetching)
 
-    def fetched(self) -> dict[int, int]:
-        """The shards whose files have come since the last call, and how far each is published."""
+    def fetched(self) -> dict[int, Found | BrokerError | KafkaError]:
+        """The shards whose files have come since the last call, or why one has not."""
         done = [shard for shard, future in self._fetching.items() if future.done()]
-        return {shard: self._fetching.pop(shard).result() for shard in done}
+        return {shard: _result(self._fetching.pop(shard)) for shard in done}
 
-    def open(
-        self, shard: int, published: int, span: tuple[int, int], begin: Callable[[int, int], bool]
-    ) -> None:
-        """Start a lane on a shard's file; ``begin`` has the partition read from an offset on.
-
-        ``span`` are the offsets that the partition holds: from its first record to behind its last one.
+    def open(self, shard: int, found: Found, begin: Begin) -> None:
+        """Start a lane on a shard's file; ``begin`` has the live end of the partition read.
 
         Raises
         ------
@@ -132,35 +141,58 @@ class Holding:
             When the file follows another partition, of a topic that was deleted and made again for one, or
             when the partition does not hold all records that the file lacks.
         """
-        first, live_at = span
-        file = shard_file(self._folder, shard)
-        opened = SqliteShard(file, follows=True)
-        next_offset = opened.offset_at(opened.end)
-        if not opened.belongs_to(self._topic_mark) or next_offset > live_at:
-            opened.close()
-            raise PartitionError(
-                f"{file}: follows another topic than the one that is there now (offset {next_offset} of"
-                f" {live_at}); remove the file and the copies in kafka.snapshots, or set kafka.prefix right"
-            )
-        if next_offset < first:
-            opened.close()
-            raise PartitionError(
-                f"{file}: goes on at offset {next_offset}, but the shard's log begins at {first}: records"
-                " between were deleted; see 'tapwatch topics diff', and put a newer copy of the file into"
-                " kafka.snapshots"
-            )
-        if not begin(shard, next_offset):  # taken from us meanwhile
-            opened.close()
-            return
+        published, backlog = found
+        try:
+            opened, next_offset = self._opened(shard, backlog)
+        except BaseException:
+            backlog.close()
+            raise
+        live_at = backlog.end
         place = ShardPlace(shard, self._params.shards)
         task = ShardTask(opened, opened.find, self._models, self._cached_objects, place)
         lane = Lane[Origin | None](str(shard), opened, task, self._exchange)
-        self.held[shard] = Held(shard, lane, next_offset, live_at, published)
+        self.held[shard] = Held(shard, lane, next_offset, live_at, published, backlog=backlog)
+        backlog.seek(next_offset)
         for event in task.told_lately():
             self._exchange.share(event)
         self._checkpointer.watch(opened)
-        self._publisher.own(shard, file)
+        self._publisher.own(shard, opened.path)
         _log.info("shard_owned", shard=shard, position=opened.end, behind=live_at - next_offset)
+        self.go_live_if_due(shard, begin)
+
+    def _opened(self, shard: int, backlog: Backlog) -> tuple[SqliteShard, int]:
+        """A shard's file, and the offset that it goes on at."""
+        file = shard_file(self._folder, shard)
+        opened = SqliteShard(file, follows=True)
+        next_offset = opened.offset_at(opened.end)
+        if not opened.belongs_to(self._topic_mark) or next_offset > backlog.end:
+            opened.close()
+            raise PartitionError(
+                f"{file}: follows another topic than the one that is there now (offset {next_offset} of"
+                f" {backlog.end}); remove the file and the copies in kafka.snapshots, or set kafka.prefix"
+                " right"
+            )
+        if next_offset < backlog.begin:
+            opened.close()
+            raise PartitionError(
+                f"{file}: goes on at offset {next_offset}, but the shard's log begins at {backlog.begin}:"
+                " records between were deleted; see 'tapwatch topics diff', and put a newer copy of the file"
+                " into kafka.snapshots"
+            )
+        return opened, next_offset
+
+    def go_live_if_due(self, shard: int, begin: Begin) -> None:
+        """Leave the rest of a shard's partition to whoever reads the live ones, if it is only a little."""
+        held = self.held[shard]
+        if held.backlog is not None and not held.lane.is_behind and held.backlog.is_over(held.next_offset):
+            begin(shard, held.next_offset)
+            held.backlog.close()
+            held.backlog = None
+
+    @property
+    def behind(self) -> list[Held]:
+        """The shards that have not caught up with their partitions."""
+        return [held for held in self.held.values() if held.backlog is not None]
 
     def answer_from_live(self) -> None:
         """Answer questions from files that have caught up; what the others don't know, they may know soon."""
@@ -169,15 +201,18 @@ class Holding:
                 held.answers = True
                 self._exchange.own(shard, held.lane.shard.path)
 
-    def hand_over(self, shard: int) -> None:
-        """Store a shard's finished work and let it go; its next owner finds a copy of now."""
+    def hand_over(self, shard: int, copy: bool) -> None:
+        """Store a shard's finished work and let it go.
+
+        With ``copy`` its next owner finds a copy of now; all else waits until it is made.
+        """
         held = self._remove(shard)
         if held is None:
             return
         path = held.lane.shard.path
         try:
             held.lane.commit()
-            if self._snapshots is not None and os.path.getsize(path) <= HANDED_OVER_BYTES:
+            if copy and self._snapshots is not None and os.path.getsize(path) <= HANDED_OVER_BYTES:
                 self._snapshots.save(shard, path)
         except (OSError, sqlite3.Error, SnapshotError) as error:
             # It goes all the same: what is not stored or copied, its next owner makes from the partition.
@@ -214,7 +249,8 @@ class Holding:
         assert isinstance(unpublished, dict)
         shards = {}
         for shard, held in self.held.items():
-            lag = max(0, known_end(shard) - held.next_offset)
+            end = known_end(shard) if held.backlog is None else held.backlog.end
+            lag = max(0, end - held.next_offset)
             waited_s = max(0.0, time.time() - held.arrival_us / 1e6) if lag and held.arrival_us else 0.0
             shards[str(shard)] = ShardFigures(held.lane.read, lag, waited_s, unpublished.get(shard, 0))
         counts = {name: value for name in _COUNTS if isinstance(value := publisher[name], int)}
@@ -229,31 +265,48 @@ class Holding:
         """Let go of all that is left."""
         self._fetcher.shutdown()
         for shard in list(self.held):
-            self.hand_over(shard)
+            self.hand_over(shard, copy=True)
 
     def _remove(self, shard: int) -> Held | None:
         future = self._fetching.pop(shard, None)
-        if future is not None:
-            future.cancel()
+        if future is not None and not future.cancel():
+            future.add_done_callback(_close_unused)
         held = self.held.pop(shard, None)
         if held is not None:
+            if held.backlog is not None:
+                held.backlog.close()
             self._exchange.let_go(shard)
             self._publisher.let_go(shard)
             self._checkpointer.leave(held.lane.shard)
         return held
 
-    def _restore(self, shard: int) -> int:
-        """Get hold of the file; gives the log position up to which the shard is published."""
+    def _restore(self, shard: int) -> Found:
+        """Get hold of the file, of what comes behind it, and of how far the shard is published."""
         file = shard_file(self._folder, shard)
         ours = _offset_of(file) if file.exists() else -1
         newest = None if self._snapshots is None else self._snapshots.newest(shard)
         if self._snapshots is not None and newest is not None and newest.offset > ours:
             self._snapshots.restore(shard, file)
+        backlog = Backlog(self._params, shard)
         try:
-            return read_published(self._params, [shard], _PUBLISHED_S)[shard].position
+            published = read_published(self._params, [shard], _PUBLISHED_S)[shard].position
         except (BrokerError, KafkaError) as error:
             _log.warning("published_unknown", shard=shard, reason=str(error))
-            return 0
+            published = 0
+        return Found(published, backlog)
+
+
+def _result(future: Future[Found]) -> Found | BrokerError | KafkaError:
+    try:
+        return future.result()
+    except (BrokerError, KafkaError) as error:
+        return error
+
+
+def _close_unused(future: Future[Found]) -> None:
+    """The shard was taken from us before its file came."""
+    if not future.cancelled() and future.exception() is None:
+        future.result().backlog.close()
 
 
 def _offset_of(file: Path) -> int:

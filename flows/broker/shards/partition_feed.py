@@ -9,15 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from kafka.errors import KafkaError
 
 from alerting.decision import PolicyActivated
 from flows import keys
 from flows.broker.connection import BrokerError
 from flows.broker.membership import Membership
-from flows.broker.shards.group import Fetched, Listener, ShardGroup
-from flows.broker.shards.holding import Held, Holding
-from flows.broker.wire import Origin, read_message
+from flows.broker.shards.group import Listener, ShardGroup
+from flows.broker.shards.holding import Found, Held, Holding
+from flows.broker.wire import Fetched, Origin, read_message
 from flows.codec import BadRecord
 from flows.dataflow import Work
 from flows.frames import Kind, Worked, frame
@@ -35,6 +34,10 @@ FEWEST: Final = 16
 """Messages taken at once even where they are slow: a poll costs as much as some payments."""
 BULK: Final = 256
 """Messages taken at once while nobody waits inline."""
+LATE_S: Final = 0.2
+"""So long after its arrival hardly anybody waits for the answer to a payment: most deadlines are shorter."""
+SLICE: Final = 32
+"""Messages taken at once of a shard that catches up, while callers of others wait."""
 _FIRST_ASSIGNMENT_S: Final = 10.0
 
 _log = structlog.get_logger(__name__)
@@ -127,7 +130,8 @@ class PartitionFeed:
         with self._at_work:
             for shard in shards:
                 self._forget(shard)
-                self._holding.hand_over(shard)
+                # Who leaves for good has time for a copy; otherwise our other shards' callers would wait.
+                self._holding.hand_over(shard, copy=self._finished.is_set())
 
     def lost(self, shards: Sequence[int]) -> None:
         """These shards have another owner already."""
@@ -161,15 +165,17 @@ class PartitionFeed:
         if self.publish_again.is_set():
             self.publish_again.clear()
             self._holding.publish_again()
-        work = self._re_read()
+        work = self._re_read() or self._catch_up()
         messages = self._poll(BUSY_WAIT_S if work else IDLE_COMMIT_S)
         if not messages and not work:
             self._commit()
             self._say_running()
-            messages = self._poll(BUSY_WAIT_S if self._holding.fetching or self._wanted else IDLE_WAIT_S)
+            expecting = self._holding.fetching or self._wanted or self._holding.behind
+            messages = self._poll(BUSY_WAIT_S if expecting else IDLE_WAIT_S)
         if messages:
             self._begun = time.monotonic()
             work += self._take_in(messages)
+            self._awaited = self._payments > 0 and not self._is_late(messages)
         return work
 
     def _poll(self, timeout_s: float) -> dict[int, list[Fetched]]:
@@ -185,17 +191,13 @@ class PartitionFeed:
         wanted, self._wanted = self._wanted, []
         for shard in wanted:
             self._holding.fetch(shard)
-        fetched = self._holding.fetched()
-        if fetched:
-            try:
-                spans = self._group.spans(list(fetched))
-            except KafkaError as error:  # the brokers are away: once more, when they may be back
-                _log.warning("shards_not_opened", shards=list(fetched), error=repr(error))
-                self._wanted += fetched
-                return
-            for shard, published in fetched.items():
-                self._holding.open(shard, published, spans[shard], self._group.begin)
+        for shard, found in self._holding.fetched().items():
+            if isinstance(found, Found):
+                self._holding.open(shard, found, self._group.begin)
                 self._tell_policy(shard)
+            else:  # the brokers are away: once more, when they may be back
+                _log.warning("shard_not_opened", shard=shard, error=str(found))
+                self._wanted.append(shard)
 
     def _re_read(self) -> list[Work]:
         """A part of what an earlier run took in and did not finish, of one shard at a time."""
@@ -205,6 +207,20 @@ class PartitionFeed:
         self._turn += 1
         held = behind[self._turn % len(behind)]
         return _work(held, held.lane.re_read())
+
+    def _catch_up(self) -> list[Work]:
+        """A part of what came to a shard before it was ours, of one shard at a time."""
+        behind = self._holding.behind
+        if not behind:
+            return []
+        self._turn += 1
+        held = behind[self._turn % len(behind)]
+        assert held.backlog is not None  # it is behind
+        fetched = held.backlog.read(SLICE if self._awaited else BULK)
+        self._begun = time.monotonic()
+        work = self._take_in({held.shard: fetched}) if fetched else []
+        self._holding.go_live_if_due(held.shard, self._group.begin)
+        return work
 
     def _take_in(self, messages: dict[int, list[Fetched]]) -> list[Work]:
         work: list[Work] = []
@@ -216,12 +232,21 @@ class PartitionFeed:
                 work += _work(held, held.lane.re_read())
             work += _work(held, self._take_in_of(held, fetched))
         self._payments = sum(held.lane.awaited for held in self._holding.held.values())
-        self._awaited = self._payments > 0
         if self._before_batch is not None:
             self._before_batch(self._payments)
-        if not self._awaited:
+        if not self._payments:
             self._send()  # nothing will come out of the tasks that these answers could leave with
         return work
+
+    def _is_late(self, messages: dict[int, list[Fetched]]) -> bool:
+        """Whether even the newest of live messages are so old that nobody waits for them any more.
+
+        Then a queue has built up, and is worked off fastest in large batches.
+        """
+        arrived_us = max(
+            (held.arrival_us for held in map(self._holding.held.get, messages) if held), default=0
+        )
+        return time.time() - arrived_us / 1e6 > LATE_S
 
     def _take_in_of(self, held: Held, fetched: list[Fetched]) -> list[LogRecord]:
         requests: list[Request[Origin | None]] = []

@@ -32,8 +32,6 @@ def test_shards_change_hands_by_joining_standing_still_and_kill_9_and_each_is_de
         asking.ask(b, f"t-{number}", number % SHARDS)
     a.start()
     wait_until(lambda: "shard_owned" in a.log.read_text(), "the second process has its part")
-    owned = [line for line in a.log.read_text().splitlines() if "shard_owned" in line]
-    assert all("position=6" in line for line in owned), "it goes on from the copies that were handed over"
     asking.until_engine(a, "t-both")
 
     b.pause()
