@@ -55,20 +55,27 @@ class TransactionalOutlet:
         """Publish rows of shards, each with its number, and say how far each shard is published then."""
         producer = self._producer
         producer.begin_transaction()
+        sent = []
         for number, (shard, row) in enumerate(rows, start=1):
             for message in row.messages:
-                producer.send(
+                future = producer.send(
                     self._topics[message.kind],
                     message.value,
                     message.key,
                     headers=message.headers,
                     partition=shard,
                 )
+                sent.append(future)
             if number % REST_EVERY == 0:
                 time.sleep(REST_S)
         commits = {shard_partition(self._params, shard): commit_of(at) for shard, at in published.items()}
 
         def commit() -> None:
+            producer.flush()
+            # The client commits all the same where a message was given up.
+            for future in sent:
+                if future.exception is not None:
+                    raise future.exception
             producer.send_offsets_to_transaction(commits, member)
             producer.commit_transaction()
 

@@ -4,26 +4,23 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from kafka import TopicPartition
-from kafka.errors import KafkaError
 
 from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
-from flows.broker.committed import read_published, shard_partition
-from flows.broker.connection import BrokerError
+from flows.broker.committed import shard_partition
 from flows.broker.files import shard_file
 from flows.broker.identity import topic_mark
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
 from flows.broker.shards.backlog import Backlog
 from flows.broker.shards.exchange import Exchange
+from flows.broker.shards.fetching import Found
 from flows.broker.shards.figures import Figures, ShardFigures
 from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
 from flows.broker.wire import Origin
@@ -37,7 +34,6 @@ HANDED_OVER_BYTES: Final = 64 << 20
 """A larger shard file is not copied while its next owner waits; that one starts from the last copy."""
 
 _COUNTS: Final = ("published", "aborted", "fenced")
-_PUBLISHED_S: Final = 0.5
 
 Begin = Callable[[int, int], bool]
 """Has the messages of a shard read from an offset on; False when it is not ours any more."""
@@ -67,13 +63,6 @@ class Held:
     def is_live(self) -> bool:
         """Whether the shard has caught up with what was there when it was taken over."""
         return not self.lane.is_behind and self.next_offset >= self.live_at
-
-
-class Found(NamedTuple):
-    """What it takes to open a shard: its file is here."""
-
-    published: int
-    backlog: Backlog
 
 
 class PartitionError(Exception):
@@ -114,23 +103,7 @@ class Holding:
         self._exchange = exchange
         self._publisher = publisher
         self._checkpointer = checkpointer
-        self._fetching: dict[int, Future[Found]] = {}
-        self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="restore")
         self.held: dict[int, Held] = {}
-
-    def fetch(self, shard: int) -> None:
-        """Begin to get hold of a shard's file: ours, or a newer copy."""
-        self._fetching[shard] = self._fetcher.submit(self._restore, shard)
-
-    @property
-    def fetching(self) -> bool:
-        """Whether files are on their way."""
-        return bool(self._fetching)
-
-    def fetched(self) -> dict[int, Found | BrokerError | KafkaError]:
-        """The shards whose files have come since the last call, or why one has not."""
-        done = [shard for shard, future in self._fetching.items() if future.done()]
-        return {shard: _result(self._fetching.pop(shard)) for shard in done}
 
     def open(self, shard: int, found: Found, begin: Begin) -> None:
         """Start a lane on a shard's file; ``begin`` has the live end of the partition read.
@@ -263,14 +236,10 @@ class Holding:
 
     def close(self) -> None:
         """Let go of all that is left."""
-        self._fetcher.shutdown()
         for shard in list(self.held):
             self.hand_over(shard, copy=True)
 
     def _remove(self, shard: int) -> Held | None:
-        future = self._fetching.pop(shard, None)
-        if future is not None and not future.cancel():
-            future.add_done_callback(_close_unused)
         held = self.held.pop(shard, None)
         if held is not None:
             if held.backlog is not None:
@@ -279,45 +248,3 @@ class Holding:
             self._publisher.let_go(shard)
             self._checkpointer.leave(held.lane.shard)
         return held
-
-    def _restore(self, shard: int) -> Found:
-        """Get hold of the file, of what comes behind it, and of how far the shard is published."""
-        file = shard_file(self._folder, shard)
-        ours = _offset_of(file) if file.exists() else -1
-        newest = None if self._snapshots is None else self._snapshots.newest(shard)
-        if self._snapshots is not None and newest is not None and newest.offset > ours:
-            self._snapshots.restore(shard, file)
-        backlog = Backlog(self._params, shard)
-        try:
-            published = read_published(self._params, [shard], _PUBLISHED_S)[shard].position
-        except (BrokerError, KafkaError) as error:
-            _log.warning("published_unknown", shard=shard, reason=str(error))
-            published = 0
-        return Found(published, backlog)
-
-
-def _result(future: Future[Found]) -> Found | BrokerError | KafkaError:
-    try:
-        return future.result()
-    except (BrokerError, KafkaError) as error:
-        return error
-
-
-def _close_unused(future: Future[Found]) -> None:
-    """The shard was taken from us before its file came."""
-    if not future.cancelled() and future.exception() is None:
-        future.result().backlog.close()
-
-
-def _offset_of(file: Path) -> int:
-    """Where a file of ours goes on; one that can't be read is put aside."""
-    try:
-        with closing(SqliteShard.open_reader(file)) as reader:
-            return reader.offset_at(reader.end)
-    except sqlite3.DatabaseError as error:
-        aside = file.with_name(f"{file.name}.damaged")
-        _log.error("shard_file_damaged", path=str(file), kept_as=str(aside), reason=str(error))
-        for suffix in ("-wal", "-shm"):
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
-        file.replace(aside)
-        return -1

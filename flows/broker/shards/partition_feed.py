@@ -14,8 +14,9 @@ from alerting.decision import PolicyActivated
 from flows import keys
 from flows.broker.connection import BrokerError
 from flows.broker.membership import Membership
+from flows.broker.shards.fetching import Fetching, Found
 from flows.broker.shards.group import Listener, ShardGroup
-from flows.broker.shards.holding import Found, Held, Holding
+from flows.broker.shards.holding import Held, Holding
 from flows.broker.wire import Fetched, Origin, read_message
 from flows.codec import BadRecord
 from flows.dataflow import Work
@@ -52,6 +53,8 @@ class PartitionFeed:
         Where messages come from, and shards.
     membership
         Says when the group's client must be replaced.
+    fetching
+        Gets hold of shards that come.
     holding
         The shards that we own.
     inbox
@@ -66,6 +69,7 @@ class PartitionFeed:
         self,
         group: ShardGroup,
         membership: Membership,
+        fetching: Fetching,
         holding: Holding,
         inbox: Inbox,
         finished: threading.Event,
@@ -76,6 +80,7 @@ class PartitionFeed:
         self._group = group
         self._membership = membership
         self._listener = Listener(self.given, self.taken, self.lost)
+        self._fetching = fetching
         self._holding = holding
         self._inbox = inbox
         self._finished = finished
@@ -107,6 +112,7 @@ class PartitionFeed:
         """Our client is wrong about itself: begin as somebody else, who owns nothing yet."""
         self._listener.mute()
         self._wanted.clear()
+        self._fetching.forget_all()
         self._holding.drop_all()
         self._listener = Listener(self.given, self.taken, self.lost)
         try:
@@ -147,6 +153,7 @@ class PartitionFeed:
     def _forget(self, shard: int) -> None:
         if shard in self._wanted:
             self._wanted.remove(shard)
+        self._fetching.forget(shard)
 
     # The feed.
 
@@ -170,7 +177,7 @@ class PartitionFeed:
         if not messages and not work:
             self._commit()
             self._say_running()
-            expecting = self._holding.fetching or self._wanted or self._holding.behind
+            expecting = self._fetching or self._wanted or self._holding.behind
             messages = self._poll(BUSY_WAIT_S if expecting else IDLE_WAIT_S)
         if messages:
             self._begun = time.monotonic()
@@ -190,8 +197,8 @@ class PartitionFeed:
     def _open_what_came(self) -> None:
         wanted, self._wanted = self._wanted, []
         for shard in wanted:
-            self._holding.fetch(shard)
-        for shard, found in self._holding.fetched().items():
+            self._fetching.begin(shard)
+        for shard, found in self._fetching.done().items():
             if isinstance(found, Found):
                 self._holding.open(shard, found, self._group.begin)
                 self._tell_policy(shard)
@@ -283,7 +290,7 @@ class PartitionFeed:
         if self._running:
             return
         waited = self._assigned or time.monotonic() >= self._patient_until
-        opening = self._holding.fetching or self._wanted
+        opening = self._fetching or self._wanted
         if waited and not opening and all(held.is_live for held in self._holding.held.values()):
             self._running = True
             self._inbox.say(Kind.RUNNING)

@@ -17,6 +17,7 @@ from flows.broker.membership import Membership
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
 from flows.broker.shards.exchange import Exchange
+from flows.broker.shards.fetching import Fetching
 from flows.broker.shards.group import ShardGroup
 from flows.broker.shards.holding import Holding
 from flows.broker.shards.left_answers import send_left_answers
@@ -93,6 +94,7 @@ class _ShardProcess:
         self._exchange = Exchange(params, run, inbox)
         self._publisher = Publisher(params, name, self._group.metadata, self._fenced)
         self._checkpointer = Checkpointer()
+        self._fetching = Fetching(params, folder, snapshots)
         self._holding = Holding(
             folder,
             snapshots,
@@ -111,6 +113,7 @@ class _ShardProcess:
         self._feed = PartitionFeed(
             self._group,
             self._membership,
+            self._fetching,
             self._holding,
             inbox,
             self._sender.finished,
@@ -143,6 +146,7 @@ class _ShardProcess:
         if self._snapshotter is not None:
             self._snapshotter.stop()
         self._group.close()  # the shards are handed over while it leaves
+        self._fetching.stop()
         self._holding.close()
         self._sender.stop()
         self._exchange.stop()

@@ -1,16 +1,24 @@
 """Transactions that fail: what the group refused leaves nothing behind, what does not end is given up."""
 
+import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 from kafka import KafkaConsumer
-from kafka.errors import CommitFailedError, KafkaTimeoutError
+from kafka.admin import ConfigResource
+from kafka.errors import CommitFailedError, KafkaError, KafkaTimeoutError
 
 from flows.broker.committed import Published, read_published
+from flows.broker.connection import make_admin, topic
 from flows.broker.params import KafkaParams
 from flows.broker.publishing import transactions
+from flows.broker.publishing.outbox import Outgoing, Row
 from flows.broker.publishing.transactions import TransactionalOutlet
+from flows.broker.read_topic import read_topic
+from flows.broker.topic_specs import DECISIONS
 from replay.drills.kafka_server import KafkaServer
 from tests.flows.broker.outboxes_made import joined
 
@@ -35,6 +43,25 @@ def test_a_commit_that_was_refused_is_not_made_by_the_next_transaction(
     assert read_published(kafka_params, [0, 1], 30.0) == {0: Published(0, 0), 1: Published(10, 11)}
 
 
+def test_where_one_message_is_given_up_nothing_of_its_transaction_is_published(
+    kafka_params: KafkaParams, member: KafkaConsumer
+) -> None:
+    name, now = topic(kafka_params, DECISIONS), member.group_metadata()  # type: ignore[no-untyped-call]
+    with closing(make_admin(kafka_params)) as admin:
+        admin.alter_configs([ConfigResource("TOPIC", name, {"max.message.bytes": "2000"})])
+    rows = [(0, row(1, b"short")), (0, row(2, os.urandom(4_000))), (0, row(3, b"short"))]
+    with closing(TransactionalOutlet(kafka_params, "one")) as outlet, pytest.raises(KafkaError):
+        outlet.publish(rows, {0: Published(3, 3)}, now)
+    with closing(TransactionalOutlet(kafka_params, "one")):
+        pass  # it has ended what the other one left open
+    assert read_published(kafka_params, [0], 30.0)[0] == Published(0, 0)
+    assert list(read_topic(kafka_params, DECISIONS)) == []
+
+
+def row(position: int, value: bytes) -> Row:
+    return Row(position, value, lambda encoded: (Outgoing(DECISIONS, b"key", encoded, []),))
+
+
 def test_a_transaction_that_does_not_end_is_given_up_and_a_new_outlet_goes_on(
     kafka_params: KafkaParams, own_kafka: KafkaServer, member: KafkaConsumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,3 +75,23 @@ def test_a_transaction_that_does_not_end_is_given_up_and_a_new_outlet_goes_on(
     with closing(TransactionalOutlet(kafka_params, "one")):
         pass  # it has ended what the other one left open
     assert read_published(kafka_params, [0], 30.0)[0] in (Published(0, 0), Published(50, 51))
+
+
+def test_a_message_that_expired_in_an_outage_is_never_passed_over(
+    kafka_params: KafkaParams, own_kafka: KafkaServer, member: KafkaConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "TRANSACTION_TIMEOUT_MS", 3_000)
+    now = member.group_metadata()  # type: ignore[no-untyped-call]
+    with closing(TransactionalOutlet(kafka_params, "one")) as outlet, ThreadPoolExecutor(1) as worker:
+        outlet.publish([(0, row(1, b"before"))], {0: Published(1, 1)}, now)
+        own_kafka.kill()
+        publishing = worker.submit(outlet.publish, [(0, row(2, b"expired"))], {0: Published(2, 2)}, now)
+        time.sleep(4.0)  # longer than the client tries a message
+        own_kafka.start()
+        with pytest.raises(KafkaError):
+            publishing.result()
+    monkeypatch.undo()
+    with closing(TransactionalOutlet(kafka_params, "one")):
+        pass  # it has ended what the other one left open
+    assert read_published(kafka_params, [0], 30.0)[0] == Published(1, 1)
+    assert [each.value for each in read_topic(kafka_params, DECISIONS)] == [b"before"]
