@@ -113,6 +113,7 @@ class Engine:
             self._journal,
             params.intake if params.kafka is None else replace(params.intake, min_window=KAFKA_WINDOW),
             shards=1 if params.kafka is None else params.kafka.shards,
+            alone=params.kafka is None,
         )
         self._told_of_policy = False
         self._stopping = threading.Event()
@@ -257,7 +258,10 @@ class Engine:
     def find_decision(self, tenant: str, transaction_id: str) -> Decision:
         """See :meth:`alerting.engine.RiskEngine.find_decision`."""
         key = event_key(payment_event_id(tenant, transaction_id))
-        decision = self._intake.remembered(key) or self._book.find(tenant, transaction_id)
+        if self._intake.alone:
+            decision = self._intake.remembered(key) or self._book.find(tenant, transaction_id)
+        else:  # another process may have answered since
+            decision = self._book.find(tenant, transaction_id) or self._intake.remembered(key)
         if decision is None:
             raise UnknownTransactionError(transaction_id)
         return decision

@@ -88,6 +88,10 @@ class Intake:
         Where the fallback's answers are noted before they go out.
     shards
         How many shards there are; bounds are those of one.
+    alone
+        Whether no other process answers for the same payments. Otherwise the fallback of another one may have
+        replaced an answer that was given here: a repeat is asked again, and answered from memory only where
+        nothing is heard in time.
     """
 
     def __init__(
@@ -99,7 +103,9 @@ class Intake:
         params: IntakeParams | None = None,
         clock: Clock = time.monotonic,
         shards: int = 1,
+        alone: bool = True,
     ) -> None:
+        self.alone = alone
         self.params = params or IntakeParams()
         self.clock = clock
         self.rate = FallbackRate(clock)
@@ -132,6 +138,7 @@ class Intake:
             remembered = self._remembered.get(record.event_key)
             if remembered is not None:
                 _refuse_conflict(record, remembered[:DIGEST_BYTES])
+            if remembered is not None and self.alone:
                 return Known(decode_decision(remembered[DIGEST_BYTES:]), due)
             submission = Submission(self, payment, record, due)
             cause = self._cause_to_refuse(submission, deadline_s)
@@ -181,7 +188,7 @@ class Intake:
     def _on_record(self, submission: Submission) -> Decision | None:
         """A repeat that the flow has no time for still gets the answer that was given before."""
         try:
-            known = self._find_known(submission.record, submission.payment)
+            known = self._find_known(submission.record, submission.payment) or self._from_memory(submission)
         except PayloadConflictError:
             self.refuse(submission)
             raise
@@ -191,6 +198,11 @@ class Intake:
             submission.decision = known
             self._forget(submission, known)
         return known
+
+    def _from_memory(self, submission: Submission) -> Decision | None:
+        with self._lock:
+            known = self._remembered.get(submission.record.event_key)
+        return None if known is None else decode_decision(known[DIGEST_BYTES:])
 
     def _note(self, submission: Submission, decision: Decision, cause: FallbackCause) -> None:
         """Put the fallback's answer on its way into the log, safe from a kill of the process from now on."""

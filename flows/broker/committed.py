@@ -56,10 +56,13 @@ def published_of(commit: OffsetAndMetadata | None) -> Published:
     return Published(int(commit.metadata), commit.offset)
 
 
-def read_published(params: KafkaParams, shards: Iterable[int], timeout_s: float) -> dict[int, Published]:
+def read_published(
+    params: KafkaParams, shards: Iterable[int], timeout_s: float, *, certain: bool = True
+) -> dict[int, Published]:
     """How far shards are published.
 
-    Waits until transactions that are under way for them have ended, one way or the other.
+    Waits until transactions that are under way for them have ended, one way or the other; unless ``certain``
+    is False: then it is at least so far.
 
     Raises
     ------
@@ -67,7 +70,8 @@ def read_published(params: KafkaParams, shards: Iterable[int], timeout_s: float)
         When the brokers can't say in time.
     """
     found: dict[int, Published] = {}
-    with closing(make_consumer(params, group_id=shard_group(params))) as consumer:
+    level = "read_committed" if certain else "read_uncommitted"
+    with closing(make_consumer(params, group_id=shard_group(params), isolation_level=level)) as consumer:
         for shard in shards:
             place = shard_partition(params, shard)
             commit = consumer.committed(place, metadata=True, timeout_ms=round(timeout_s * 1_000))

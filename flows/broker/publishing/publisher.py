@@ -19,7 +19,7 @@ from kafka.structs import ConsumerGroupMetadata
 from flows.broker.committed import Published, read_published
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.outbox import Batch, Outbox
-from flows.broker.publishing.transactions import TransactionalOutlet
+from flows.broker.publishing.transactions import TRANSACTION_TIMEOUT_MS, TransactionalOutlet
 from flows.sqlite_shard import SqliteShard
 
 ROWS: Final = 1_000
@@ -30,6 +30,8 @@ QUIET_COMMIT_S: Final = 1.0
 """How often to commit that a shard went on where nothing was decided."""
 READ_TIMEOUT_S: Final = 0.5
 """A shard whose last transaction is still open is asked about again, and holds up no other meanwhile."""
+HANGING_S: Final = 6 * TRANSACTION_TIMEOUT_MS / 1_000
+"""A transaction that is open for so long will never end: the brokers were to end it long before."""
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 3.0
 
@@ -46,6 +48,7 @@ class _Owned:
         self.shard = shard
         self.file = file
         self.outbox: Outbox | None = None
+        self.asked_since: float | None = None
         self.committed_at = 0.0
         self.committed_offset = 0
 
@@ -197,8 +200,15 @@ class Publisher:
             # First of all: it ends what an earlier run left open, so that what is published is certain.
             self._outlet = TransactionalOutlet(self._params, self._transactional_id)
         for each in new:
+            each.asked_since = each.asked_since or time.monotonic()
+            certain = time.monotonic() < each.asked_since + HANGING_S
+            if not certain:
+                _log.warning(
+                    "transaction_hangs", shard=each.shard, then="what it may hold is published again"
+                )
             with suppress(KafkaTimeoutError):
-                published = read_published(self._params, [each.shard], READ_TIMEOUT_S)
+                published = read_published(self._params, [each.shard], READ_TIMEOUT_S, certain=certain)
+                each.asked_since = None
                 each.outbox = Outbox(each.file, published[each.shard].position)
                 each.committed_offset = published[each.shard].offset
                 self._open[each.shard] = each

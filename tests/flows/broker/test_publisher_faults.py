@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from kafka.structs import ConsumerGroupMetadata
 
-from flows.broker.committed import Published, read_published
+import flows.broker.publishing.publisher as publisher_module
+from flows.broker.committed import Published, commit_of, read_published, shard_partition
+from flows.broker.connection import make_producer
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
 from flows.broker.topic_specs import DECISIONS
@@ -155,4 +157,26 @@ def test_a_broker_that_is_killed_costs_nothing(
         wait_until(lambda: publisher.figures()["behind"] == {0: 0}, "all is published")
         assert publisher.stop(60.0)
 
+    assert positions_and_values(published(kafka_params, DECISIONS)) == shard.decisions()
+
+
+def test_a_transaction_that_hangs_holds_up_publication_for_a_while_only(
+    kafka_params: KafkaParams, shard: ShardFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "HANGING_S", 2.0)
+    shard.pay(10)
+    with (
+        closing(joined(kafka_params)) as member,
+        closing(make_producer(kafka_params, transactional_id=f"{kafka_params.prefix}-hanging")) as hanging,
+    ):
+        hanging.init_transactions()
+        hanging.begin_transaction()
+        commit = {shard_partition(kafka_params, 0): commit_of(Published(5, 5))}
+        hanging.send_offsets_to_transaction(commit, member.group_metadata())  # type: ignore[no-untyped-call]
+        publisher = Publisher(kafka_params, "one", member.group_metadata, nobody_fences)
+        publisher.start()
+        publisher.own(0, shard.path)
+        wait_until(lambda: len(published(kafka_params, DECISIONS)) >= 10, "the rows are out all the same")
+        publisher.stop()
+        hanging.abort_transaction()
     assert positions_and_values(published(kafka_params, DECISIONS)) == shard.decisions()

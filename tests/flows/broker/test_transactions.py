@@ -20,7 +20,7 @@ from flows.broker.publishing.transactions import TransactionalOutlet
 from flows.broker.read_topic import read_topic
 from flows.broker.topic_specs import DECISIONS
 from replay.drills.kafka_server import KafkaServer
-from tests.flows.broker.outboxes_made import joined
+from tests.flows.broker.outboxes_made import joined, wait_until
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_commit_that_was_refused_is_not_made_by_the_next_transaction(
 ) -> None:
     now = member.group_metadata()  # type: ignore[no-untyped-call]
     before = now._replace(generation_id=now.generation_id - 1)
-    with closing(TransactionalOutlet(kafka_params, "one")) as outlet:
+    with closing(TransactionalOutlet(kafka_params, kafka_params.prefix)) as outlet:
         with pytest.raises(CommitFailedError):
             outlet.publish([], {0: Published(50, 51)}, before)
         outlet.abort()
@@ -50,9 +50,9 @@ def test_where_one_message_is_given_up_nothing_of_its_transaction_is_published(
     with closing(make_admin(kafka_params)) as admin:
         admin.alter_configs([ConfigResource("TOPIC", name, {"max.message.bytes": "2000"})])
     rows = [(0, row(1, b"short")), (0, row(2, os.urandom(4_000))), (0, row(3, b"short"))]
-    with closing(TransactionalOutlet(kafka_params, "one")) as outlet, pytest.raises(KafkaError):
+    with closing(TransactionalOutlet(kafka_params, kafka_params.prefix)) as outlet, pytest.raises(KafkaError):
         outlet.publish(rows, {0: Published(3, 3)}, now)
-    with closing(TransactionalOutlet(kafka_params, "one")):
+    with closing(TransactionalOutlet(kafka_params, kafka_params.prefix)):
         pass  # it has ended what the other one left open
     assert read_published(kafka_params, [0], 30.0)[0] == Published(0, 0)
     assert list(read_topic(kafka_params, DECISIONS)) == []
@@ -67,12 +67,12 @@ def test_a_transaction_that_does_not_end_is_given_up_and_a_new_outlet_goes_on(
 ) -> None:
     monkeypatch.setattr(transactions, "COMMIT_TIMEOUT_S", 2.0)
     now = member.group_metadata()  # type: ignore[no-untyped-call]
-    with closing(TransactionalOutlet(kafka_params, "one")) as outlet:
+    with closing(TransactionalOutlet(kafka_params, kafka_params.prefix)) as outlet:
         own_kafka.pause()
         with pytest.raises(KafkaTimeoutError, match="did not end within 2 s"):
             outlet.publish([], {0: Published(50, 51)}, now)
     own_kafka.resume()
-    with closing(TransactionalOutlet(kafka_params, "one")):
+    with closing(TransactionalOutlet(kafka_params, kafka_params.prefix)):
         pass  # it has ended what the other one left open
     assert read_published(kafka_params, [0], 30.0)[0] in (Published(0, 0), Published(50, 51))
 
@@ -82,8 +82,17 @@ def test_a_message_that_expired_in_an_outage_is_never_passed_over(
 ) -> None:
     monkeypatch.setattr(transactions, "TRANSACTION_TIMEOUT_MS", 3_000)
     now = member.group_metadata()  # type: ignore[no-untyped-call]
-    with closing(TransactionalOutlet(kafka_params, "one")) as outlet, ThreadPoolExecutor(1) as worker:
+
+    def on_record() -> bool:
+        try:
+            return read_published(kafka_params, [0], 5.0)[0] == Published(1, 1)
+        except KafkaTimeoutError:  # not yet certain
+            return False
+
+    outlet = TransactionalOutlet(kafka_params, kafka_params.prefix)
+    with closing(outlet), ThreadPoolExecutor(1) as worker:
         outlet.publish([(0, row(1, b"before"))], {0: Published(1, 1)}, now)
+        wait_until(on_record, "the first one is on record")
         own_kafka.kill()
         publishing = worker.submit(outlet.publish, [(0, row(2, b"expired"))], {0: Published(2, 2)}, now)
         time.sleep(4.0)  # longer than the client tries a message
@@ -91,7 +100,7 @@ def test_a_message_that_expired_in_an_outage_is_never_passed_over(
         with pytest.raises(KafkaError):
             publishing.result()
     monkeypatch.undo()
-    with closing(TransactionalOutlet(kafka_params, "one")):
+    with closing(TransactionalOutlet(kafka_params, kafka_params.prefix)):
         pass  # it has ended what the other one left open
-    assert read_published(kafka_params, [0], 30.0)[0] == Published(1, 1)
+    wait_until(on_record, "only what was published counts as published")
     assert [each.value for each in read_topic(kafka_params, DECISIONS)] == [b"before"]
