@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
+import structlog
+
 from alerting.decision import fallback_event_id
 from detectors.events import Payment
 from flows.answer_journal import answer_record
@@ -24,6 +26,8 @@ Durable is what is in the log; state and ledger follow from it. Stored at every 
 than the decisions themselves; stored too late in one piece they would hold up the next caller.
 """
 CATCH_UP_BATCH: Final = 1_024
+
+_log = structlog.get_logger(__name__)
 
 A = TypeVar("A")
 A_contra = TypeVar("A_contra", contravariant=True)
@@ -137,6 +141,9 @@ class Lane(Generic[A]):
         return position if beside is None else beside
 
     def _note(self, request: Request[A], place: Appended) -> None:
+        if place.conflict and request.asker is None:
+            # Nobody is there to be told: the record came from a topic.
+            _log.warning("record_conflicts", event_id=request.record.event.event_id, shard=self.name)
         if request.kind is Kind.PAYMENT and not place.conflict:
             if place.position > self.task.position:
                 self._awaited.setdefault(place.position, []).append(request.asker)

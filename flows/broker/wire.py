@@ -22,6 +22,7 @@ ASKED: Final = "asked"
 RECORD: Final = "record"
 ORIGIN: Final = "origin"
 ORIGIN_BYTES: Final = 16
+_LATEST_US: Final = (1 << 63) - 1
 _RECORD: Final = Struct("<Q16s16s")
 _ORIGIN: Final = Struct("<16sQ")
 _ASKED: Final = {Kind.PAYMENT: b"decide", Kind.EVENT: b"log", Kind.FALLBACK: b"answered"}
@@ -96,6 +97,8 @@ def read_message(value: bytes | None, headers: Headers, place: str) -> LogMessag
             f"not written by Tapwatch: {event.kind} for {kind.name}", place, (value or b"")[:256]
         )
     arrival_us, event_key, digest = _RECORD.unpack(known)
+    if arrival_us > _LATEST_US:
+        return BadRecord(f"not written by Tapwatch: arrived at {arrival_us}", place, (value or b"")[:256])
     origin = found.get(ORIGIN)
     asker = Origin(*_ORIGIN.unpack(origin)) if origin and len(origin) == _ORIGIN.size else None
     return LogMessage(kind, NewRecord(event, value or b"", event_key, digest, arrival_us), asker)

@@ -1,5 +1,7 @@
 """Records of input topics stand in the right shard logs, or among the dead letters with what was wrong."""
 
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -7,7 +9,8 @@ import pytest
 
 from alerting.rpc.convert import write_alone
 from detectors.events import Location, Merchant, Payment, Tick
-from flows.broker.connection import topic
+from flows.broker import membership
+from flows.broker.connection import make_producer, topic
 from flows.broker.ingest.ingest import BadRunError, Ingest
 from flows.broker.ingest.log_writer import WriteError
 from flows.broker.ingest_params import IngestParams
@@ -198,3 +201,20 @@ def test_another_number_of_shards_is_named_at_the_start(params: KafkaParams) -> 
     other = KafkaParams(bootstrap=params.bootstrap, prefix=params.prefix, shards=SHARDS + 1)
     with pytest.raises(WriteError, match=r"has 4 partitions; allowed: 5"):
         Ingest(other, IngestParams())
+
+
+def test_the_marks_of_transactions_are_not_taken_for_records_that_nobody_reads(
+    make_kafka_params: MakeKafkaParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(membership, "STALLED_S", 1.0)
+    params = make_kafka_params(shards=2, session_timeout_s=1.0)
+    with closing(make_producer(params, transactional_id=params.prefix)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(topic(params, "events"), b"no event", partition=0)
+        producer.commit_transaction()
+    with running(params, IngestParams(commit_every_s=0.2)) as ingest:
+        client = ingest._topics._consumer
+        wait_until(lambda: ingest.counts.read == 1)
+        time.sleep(3.0)  # as long as it takes to find a client that stands still
+        assert ingest._topics._consumer is client

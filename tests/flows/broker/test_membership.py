@@ -58,13 +58,14 @@ def test_a_shard_whose_log_goes_on_without_being_fetched_is_found(
     monkeypatch.setattr(module, "STALLED_S", 1.0)
     first, second = (shard_partition(params, shard) for shard in (0, 1))
     with closing(make_producer(params)) as producer:
-        producer.send(topic(params, "shard-log"), b"{}", partition=1)
+        for _ in range(2):
+            producer.send(topic(params, "shard-log"), b"{}", partition=1)
         producer.flush()
     stalled = Membership(params, shard_group(params), str, lambda: {first: 0, second: None})
     stalled.start()
     assert stalled.gone.wait(60)
     stalled.stop()
-    fine = Membership(params, shard_group(params), str, lambda: {first: None, second: 1})
+    fine = Membership(params, shard_group(params), str, lambda: {first: None, second: 2})
     fine.start()
     assert not fine.gone.wait(4)
     fine.stop()
@@ -80,14 +81,15 @@ def test_an_ingest_whose_client_fetches_no_more_reads_on_with_another(
         wait_until(lambda: topics.poll() == [] and topics.joined, "a member")
         topics._consumer.pause(*topics._consumer.assignment())
         stalled = topics._consumer
-        producer.send(name, b"one", partition=0)
+        for value in (b"one", b"two"):
+            producer.send(name, value, partition=0)
         producer.flush()
         came: list[bytes | None] = []
 
         def read() -> bool:
             came.extend(each.value for each in topics.poll())
-            return bool(came)
+            return len(came) == 2
 
-        wait_until(read, "a record")
-        assert came == [b"one"]
+        wait_until(read, "the records")
+        assert came == [b"one", b"two"]
         assert topics._consumer is not stalled
