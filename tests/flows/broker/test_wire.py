@@ -24,7 +24,7 @@ from flows.log import NewRecord
 from tests.detectors.event_strategies import CONSENTS, LABELS, LOCATIONS, PAYMENTS, STEP_UPS
 
 ORIGINS = st.none() | st.builds(Origin, st.binary(min_size=16, max_size=16), st.integers(0, 2**64 - 1))
-ARRIVALS = st.integers(0, 2**64 - 1)
+ARRIVALS = st.integers(0, 2**63 - 1)
 
 
 def answered(payment: Payment) -> FallbackAnswered:
@@ -91,3 +91,11 @@ def test_a_decision_is_asked_for_payments_only(kind: Kind, event: Event) -> None
     found = read_message(message.record.payload, message_headers(message), "here")
     assert isinstance(found, BadRecord)
     assert found.reason == f"not written by Tapwatch: outcome for {kind.name}"
+
+
+@given(PAYMENTS)
+def test_an_arrival_beyond_what_a_file_holds_is_a_bad_record(payment: Payment) -> None:
+    message = LogMessage.of(payment, 2**63)
+    read = read_message(message.record.payload, message_headers(message), "here")
+    assert isinstance(read, BadRecord)
+    assert "arrived at" in read.reason
