@@ -188,7 +188,8 @@ class Intake:
     def _on_record(self, submission: Submission) -> Decision | None:
         """A repeat that the flow has no time for still gets the answer that was given before."""
         try:
-            known = self._find_known(submission.record, submission.payment) or self._from_memory(submission)
+            known = self._find_known(submission.record, submission.payment)
+            known = known or self._from_memory(submission.record.event_key)
         except PayloadConflictError:
             self.refuse(submission)
             raise
@@ -199,9 +200,9 @@ class Intake:
             self._forget(submission, known)
         return known
 
-    def _from_memory(self, submission: Submission) -> Decision | None:
+    def _from_memory(self, event_key: bytes) -> Decision | None:
         with self._lock:
-            known = self._remembered.get(submission.record.event_key)
+            known = self._remembered.get(event_key)
         return None if known is None else decode_decision(known[DIGEST_BYTES:])
 
     def _note(self, submission: Submission, decision: Decision, cause: FallbackCause) -> None:
@@ -217,10 +218,7 @@ class Intake:
         """A decision that the ledger may not have yet."""
         with self._lock:
             open_one = self._open.get(event_key)
-            if open_one is not None:
-                return open_one.decision
-            known = self._remembered.get(event_key)
-        return None if known is None else decode_decision(known[DIGEST_BYTES:])
+        return self._from_memory(event_key) if open_one is None else open_one.decision
 
     def _cause_to_refuse(self, submission: Submission, deadline_s: float) -> FallbackCause | None:
         if self.mode is Mode.DOWN:

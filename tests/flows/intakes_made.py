@@ -108,6 +108,7 @@ class Make(Protocol):
         known: Decision | None = None,
         page_bytes: int = 65_536,
         shards: int = 1,
+        alone: bool = True,
     ) -> tuple[Intake, Shard]: ...
 
 
@@ -120,6 +121,7 @@ def make(tmp_path: Path) -> Make:
         known: Decision | None = None,
         page_bytes: int = 65_536,
         shards: int = 1,
+        alone: bool = True,
     ) -> tuple[Intake, Shard]:
         clock = Clock()
 
@@ -130,7 +132,7 @@ def make(tmp_path: Path) -> Make:
             return known
 
         journal = AnswerJournal(tmp_path / "answers", page_bytes)
-        intake = Intake(fall_back, find_known, lambda: 7, journal, params, clock, shards)
+        intake = Intake(fall_back, find_known, lambda: 7, journal, params, clock, shards, alone)
         intake.mode = Mode.RUNNING
         return intake, Shard(intake)
 

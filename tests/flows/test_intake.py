@@ -115,6 +115,24 @@ def test_a_repeat_after_the_answer_gets_it_from_memory(make: Make) -> None:
     assert again.result() == decision(payment())
 
 
+def test_where_others_answer_too_a_repeat_is_asked_again_and_their_answer_counts(make: Make) -> None:
+    intake, shard = make(alone=False)
+    submit(intake, payment(), 9.0)
+    shard.decide(shard.take()[0], decision(payment()))
+    again = submit(intake, payment(), 9.0)
+    theirs = decision(payment(), Source.FALLBACK, FallbackCause.FAULT)
+    shard.decide(shard.take()[0], theirs)
+    assert again.result() == theirs
+    assert intake.remembered(again.record.event_key) == theirs
+
+
+def test_where_others_answer_too_and_nothing_is_heard_a_repeat_gets_the_answer_of_before(make: Make) -> None:
+    intake, shard = make(alone=False)
+    submit(intake, payment(), 9.0)
+    shard.decide(shard.take()[0], decision(payment()))
+    assert submit(intake, payment(), 0.0).result() == decision(payment())
+
+
 @pytest.mark.parametrize("answered", [False, True])
 def test_the_same_id_with_other_content_is_refused(make: Make, answered: bool) -> None:
     intake, shard = make()

@@ -36,9 +36,13 @@ class Backlog:
             params, isolation_level="read_uncommitted", max_partition_fetch_bytes=_FETCH_BYTES
         )
         self._consumer.assign([self._place])
-        self.begin = self._consumer.beginning_offsets([self._place])[self._place]
-        """The offset of the first record."""
-        self._end = self._consumer.end_offsets([self._place])[self._place]
+        try:
+            self.begin = self._consumer.beginning_offsets([self._place])[self._place]
+            """The offset of the first record."""
+            self._end = self._consumer.end_offsets([self._place])[self._place]
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def end(self) -> int:

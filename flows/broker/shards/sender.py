@@ -19,8 +19,8 @@ from flows.inbox import Inbox, Request, read_request
 from flows.sharding import shards_of
 
 LINGER_MS: Final = 10
-"""What a payment waits for others: every hand-over costs a wake-up of several threads at both ends, and where
-these are many, more wait for each other than for company."""
+"""What a payment waits for company. Each request wakes several threads at both ends: where there are many,
+payments wait longer for those, at the tail, than for each other."""
 _LOOK_UP_S: Final = 0.1
 
 _log = structlog.get_logger(__name__)
