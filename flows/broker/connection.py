@@ -14,6 +14,7 @@ from kafka.net.compat import KafkaNetClient
 
 from flows.broker.client_log import CLIENT_LOG, tone_down
 from flows.broker.errors import BrokerError, BrokerUnreachableError, in_words, tls_context
+from flows.broker.header_names import read_leniently
 from flows.broker.params import KafkaParams
 
 __all__ = [
@@ -32,6 +33,8 @@ _CONNECT_TIMEOUT_MS: Final = 10_000
 _MAX_BACKOFF_MS: Final = 1_000
 _HEARTBEATS_PER_TIMEOUT: Final = 3
 _LOOK_AGAIN_S: Final = 0.2
+
+read_leniently()
 
 
 def topic(params: KafkaParams, kind: str) -> str:

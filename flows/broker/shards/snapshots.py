@@ -144,9 +144,15 @@ class _UnusableError(Exception):
 
 
 def _copy_live(file: Path, to: Path) -> None:
-    # One statement is one read transaction: a writer goes on beside it, and the copy holds none of that.
-    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=30.0)) as live:
-        live.execute("VACUUM INTO ?", (str(to),))
+    with (
+        closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=30.0)) as live,
+        closing(sqlite3.connect(to)) as copy,
+    ):
+        copy.execute("PRAGMA synchronous = OFF")  # it is made durable as a whole
+        # All pages at once are one read transaction: a writer goes on beside it, and the copy holds none of
+        # that. It takes half as long as VACUUM INTO, which sorts what a file of ours has in order.
+        live.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
 
 
 def _look(shard: int, path: Path) -> Snapshot:

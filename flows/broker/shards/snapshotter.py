@@ -12,8 +12,10 @@ from flows.broker.shards.holding import Held
 from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
 
 LOOK_S: Final = 1.0
-AFTER: Final = 1_000
+AFTER: Final = 500
 """Records of a shard's log: fewer are applied again in half a second."""
+AFTER_BEHIND: Final = 20_000
+"""The same while a shard is behind: then the processor's time is its own, and callers wait for it."""
 SHARE: Final = 0.05
 """How much of the time a shard may be copied: a large file is copied less often."""
 
@@ -56,7 +58,8 @@ class Snapshotter:
 
     def _look_at(self, held: Held) -> None:
         shard, end, begun = held.shard, held.lane.read, time.monotonic()
-        if end - self._saved.get(shard, 0) < AFTER or begun < self._not_before.get(shard, 0.0):
+        after = AFTER if all(each.is_live for each in list(self._held.values())) else AFTER_BEHIND
+        if end - self._saved.get(shard, 0) < after or begun < self._not_before.get(shard, 0.0):
             return
         try:
             self._folder.save(shard, held.lane.shard.path)

@@ -19,6 +19,7 @@ from flows.codec import Event
 from flows.frames import Kind
 from flows.sharding import shard_of
 from geo import Position
+from tests.flows.broker.header_made import RawName
 from tests.flows.broker.ingest_runs import (
     Input,
     events,
@@ -190,6 +191,21 @@ def test_a_record_as_large_as_a_topic_takes_becomes_a_letter(params: KafkaParams
     assert {letter.trouble for letter in kept.values()} == {"too-large"}
     assert {len(letter.value or b"") for letter in kept.values()} == {65_536, 900_000}
     assert {letter.whole for letter in kept.values()} == {True, False}
+
+
+def test_a_header_name_that_is_no_text_stops_nobody(params: KafkaParams) -> None:
+    payments = [a_payment(number, number) for number in range(40)]
+    inputs = [of(payment) for payment in payments]
+    inputs[10] = inputs[10]._replace(headers=[(RawName(b"caf\xe9"), b"au lait")])
+    inputs[20] = Input(b"no event", inputs[20].key, [(RawName(b"\xff\xfe"), b"")])
+    send(params, "payments", inputs)
+
+    ingest_all(params, len(inputs))
+
+    logged = {event.event_id for log in shard_logs(params) for event in events(log)}
+    assert logged == {payment.event_id for payment in payments} - {payments[20].event_id}
+    (letter,) = letters(params)
+    assert (letter.value, letter.headers) == (b"no event", [(r"\xff\xfe", b"")])
 
 
 def test_a_missing_topic_is_named_at_the_start(make_kafka_params: MakeKafkaParams) -> None:
