@@ -6,7 +6,7 @@ from survives a kill and a power cut. One thread writes; others read through a :
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -69,6 +69,8 @@ class SqliteShard:
         self, path: Path, *, durable: bool = True, follows: bool = False, patience_s: float = 0.0
     ) -> None:
         self.path = path
+        self.stored: Callable[[Slice], None] | None = None
+        """Told of finished work once it is stored, by the thread that writes."""
         self._finish_checkpoint = False
         self._lock: int | None = _lock(path, patience_s)
         try:
@@ -126,6 +128,7 @@ class SqliteShard:
         except BaseException:
             self._end = end_before
             raise
+        self._say_stored(work)
 
     def append_one(self, record: NewRecord) -> Appended:
         """Append a record inside :meth:`writing`."""
@@ -172,9 +175,14 @@ class SqliteShard:
         ).fetchone()
         return int(row[0] or 0)
 
+    @property
+    def origin(self) -> int:
+        """31 bits that stand for the log that the file follows; 0 while it follows none."""
+        return int(self._db.execute("PRAGMA application_id").fetchone()[0])
+
     def belongs_to(self, origin: int) -> bool:
         """Whether the file follows the log that ``origin`` (31 bits) stands for; a new file does from now."""
-        known = self._db.execute("PRAGMA application_id").fetchone()[0]
+        known = self.origin
         if known == 0:
             self._db.execute(f"PRAGMA application_id = {origin}")
         return known in (0, origin)
@@ -195,6 +203,11 @@ class SqliteShard:
         """See :meth:`flows.store.StateStore.commit`."""
         with self._transaction():
             self._write_slice(work)
+        self._say_stored(work)
+
+    def _say_stored(self, work: Slice | None) -> None:
+        if work is not None and self.stored is not None:
+            self.stored(work)
 
     def ledger_row(self, position: int) -> LedgerRow | None:
         """See :meth:`flows.store.StateStore.ledger_row`."""
@@ -283,6 +296,17 @@ class SqliteShard:
         busy writer: the file would grow for ever.
         """
         self._finish_checkpoint = True
+
+    def damage(self) -> str | None:
+        """What is wrong with the file's pages, if anything; reads all of it.
+
+        Raises
+        ------
+        sqlite3.DatabaseError
+            When it is no database at all.
+        """
+        said = str(self._db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        return None if said == "ok" else said
 
     def close(self) -> None:
         """Close the file."""

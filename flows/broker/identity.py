@@ -31,8 +31,8 @@ def run_id() -> bytes:
     return os.urandom(16)
 
 
-def topic_mark(params: KafkaParams) -> int:
-    """31 bits that stand for the shard log, and not for another topic that had its name before.
+def topic_id(params: KafkaParams) -> str:
+    """What the brokers call the shard log that is there now, and no other that had or will have its name.
 
     Raises
     ------
@@ -42,4 +42,13 @@ def topic_mark(params: KafkaParams) -> int:
     name = topic(params, SHARD_LOG)
     with in_words(params, f"look at {name}"), closing(make_admin(params)) as admin:
         (found,) = admin.describe_topics([name])
-    return int.from_bytes(blake2b(str(found["topic_id"]).encode(), digest_size=4).digest()) >> 1 or 1
+    return str(found["topic_id"])
+
+
+def partition_mark(topic_id: str, shard: int) -> int:
+    """31 bits, not 0, that stand for a shard's partition of the topic with this id.
+
+    >>> partition_mark("ZB4dHNPhQ", 0) == partition_mark("ZB4dHNPhQ", 1)
+    False
+    """
+    return int.from_bytes(blake2b(f"{topic_id}/{shard}".encode(), digest_size=4).digest()) >> 1 or 1

@@ -2,7 +2,6 @@
 
 import sqlite3
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -11,11 +10,11 @@ from kafka.errors import KafkaError
 
 from flows.broker.committed import read_published
 from flows.broker.connection import BrokerError
-from flows.broker.files import shard_file
+from flows.broker.files import put_aside_damaged, shard_file
 from flows.broker.params import KafkaParams
 from flows.broker.shards.backlog import Backlog
-from flows.broker.shards.snapshots import SnapshotFolder
-from flows.sqlite_shard import SqliteShard
+from flows.broker.shards.changes import read_reach
+from flows.broker.shards.snapshots import Snapshot, SnapshotFolder
 
 _PUBLISHED_S: Final = 0.5
 
@@ -23,10 +22,14 @@ _log = structlog.get_logger(__name__)
 
 
 class Found(NamedTuple):
-    """A shard's file is here: how far it is published, and what comes behind it."""
+    """A shard's file is here."""
 
     published: int
+    """How far the shard is published."""
     backlog: Backlog
+    """What comes behind the file."""
+    saved: Snapshot | None
+    """What the shared folder holds, if the file holds just that."""
 
 
 class Fetching:
@@ -78,17 +81,16 @@ class Fetching:
     def _fetch(self, shard: int) -> Found:
         """Get hold of the file, of what comes behind it, and of how far the shard is published."""
         file = shard_file(self._folder, shard)
-        ours = _offset_of(file) if file.exists() else -1
-        newest = None if self._snapshots is None else self._snapshots.newest(shard)
-        if self._snapshots is not None and newest is not None and newest.offset > ours:
-            self._snapshots.restore(shard, file)
+        if file.exists() and not _is_readable(file):
+            put_aside_damaged([file])
+        saved = None if self._snapshots is None else self._snapshots.bring_up(shard, file)
         backlog = Backlog(self._params, shard)
         try:
             published = read_published(self._params, [shard], _PUBLISHED_S)[shard].position
         except (BrokerError, KafkaError) as error:
             _log.warning("published_unknown", shard=shard, reason=str(error))
             published = 0
-        return Found(published, backlog)
+        return Found(published, backlog, saved)
 
 
 def _result(future: Future[Found]) -> Found | BrokerError | KafkaError:
@@ -103,15 +105,9 @@ def _close(future: Future[Found]) -> None:
         future.result().backlog.close()
 
 
-def _offset_of(file: Path) -> int:
-    """Where a file of ours goes on; one that can't be read is put aside."""
+def _is_readable(file: Path) -> bool:
     try:
-        with closing(SqliteShard.open_reader(file)) as reader:
-            return reader.offset_at(reader.end)
-    except sqlite3.DatabaseError as error:
-        aside = file.with_name(f"{file.name}.damaged")
-        _log.error("shard_file_damaged", path=str(file), kept_as=str(aside), reason=str(error))
-        for suffix in ("-wal", "-shm"):
-            file.with_name(file.name + suffix).unlink(missing_ok=True)
-        file.replace(aside)
-        return -1
+        read_reach(file)
+    except sqlite3.DatabaseError:
+        return False
+    return True

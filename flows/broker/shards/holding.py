@@ -1,6 +1,5 @@
 """The shards that this process owns: files fetched, lanes opened, handed over and dropped."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -15,23 +14,21 @@ from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
 from flows.broker.committed import shard_partition
 from flows.broker.files import shard_file
-from flows.broker.identity import topic_mark
+from flows.broker.identity import partition_mark
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
 from flows.broker.shards.backlog import Backlog
 from flows.broker.shards.exchange import Exchange
 from flows.broker.shards.fetching import Found
 from flows.broker.shards.figures import Figures, ShardFigures
-from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
+from flows.broker.shards.snapshots import SnapshotError
+from flows.broker.shards.snapshotter import Snapshotter
 from flows.broker.wire import Origin
 from flows.checkpointer import Checkpointer
 from flows.lane import Lane
 from flows.sharding import ShardPlace
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
-
-HANDED_OVER_BYTES: Final = 64 << 20
-"""A larger shard file is not copied while its next owner waits; that one starts from the last copy."""
 
 _COUNTS: Final = ("published", "aborted", "fenced")
 
@@ -76,17 +73,20 @@ class Holding:
     ----------
     folder
         Where shard files are.
-    snapshots
-        Where copies of them are shared, if anywhere; without, a shard that was never here starts from the
+    topic_id
+        Of the shard log: a file that follows another is not opened.
+    snapshotter
+        Shares copies of shard files, if they are; without, a shard that was never here starts from the
         beginning of its partition.
     exchange, publisher, checkpointer
-        Told of each shard that comes and goes.
+        Told of each shard that comes and goes, as is the snapshotter.
     """
 
     def __init__(
         self,
         folder: Path,
-        snapshots: SnapshotFolder | None,
+        topic_id: str,
+        snapshotter: Snapshotter | None,
         models: ModelParams,
         cached_objects: int,
         exchange: Exchange,
@@ -95,9 +95,9 @@ class Holding:
         params: KafkaParams,
     ) -> None:
         self._params = params
-        self._topic_mark = topic_mark(params)
+        self._topic_id = topic_id
         self._folder = folder
-        self._snapshots = snapshots
+        self._snapshotter = snapshotter
         self._models = models
         self._cached_objects = cached_objects
         self._exchange = exchange
@@ -114,7 +114,7 @@ class Holding:
             When the file follows another partition, of a topic that was deleted and made again for one, or
             when the partition does not hold all records that the file lacks.
         """
-        published, backlog = found
+        published, backlog, saved = found
         try:
             opened, next_offset = self._opened(shard, backlog)
         except BaseException:
@@ -124,7 +124,10 @@ class Holding:
         place = ShardPlace(shard, self._params.shards)
         task = ShardTask(opened, opened.find, self._models, self._cached_objects, place)
         lane = Lane[Origin | None](str(shard), opened, task, self._exchange)
-        self.held[shard] = Held(shard, lane, next_offset, live_at, published, backlog=backlog)
+        held = Held(shard, lane, next_offset, live_at, published, backlog=backlog)
+        self.held[shard] = held
+        if self._snapshotter is not None:
+            self._snapshotter.watch(shard, opened, saved, lambda: held.is_live)
         backlog.seek(next_offset)
         for event in task.told_lately():
             self._exchange.share(event)
@@ -138,12 +141,12 @@ class Holding:
         file = shard_file(self._folder, shard)
         opened = SqliteShard(file, follows=True)
         next_offset = opened.offset_at(opened.end)
-        if not opened.belongs_to(self._topic_mark) or next_offset > backlog.end:
+        if not opened.belongs_to(partition_mark(self._topic_id, shard)) or next_offset > backlog.end:
             opened.close()
             raise PartitionError(
-                f"{file}: follows another topic than the one that is there now (offset {next_offset} of"
-                f" {backlog.end}); remove the file and the copies in kafka.snapshots, or set kafka.prefix"
-                " right"
+                f"{file}: follows another topic than the one that is there now, or another shard (offset"
+                f" {next_offset} of {backlog.end}); remove the file and the copies in kafka.snapshots, or set"
+                " kafka.prefix right"
             )
         if next_offset < backlog.begin:
             opened.close()
@@ -174,19 +177,21 @@ class Holding:
                 held.answers = True
                 self._exchange.own(shard, held.lane.shard.path)
 
-    def hand_over(self, shard: int, copy: bool) -> None:
-        """Store a shard's finished work and let it go.
+    def hand_over(self, shard: int, patient: bool) -> None:
+        """Store a shard's finished work, save what its next owner lacks, and let it go.
 
-        With ``copy`` its next owner finds a copy of now; all else waits until it is made.
+        Parameters
+        ----------
+        patient
+            Nobody waits for our other shards: there is time to copy a whole file.
         """
         held = self._remove(shard)
         if held is None:
             return
-        path = held.lane.shard.path
         try:
             held.lane.commit()
-            if copy and self._snapshots is not None and os.path.getsize(path) <= HANDED_OVER_BYTES:
-                self._snapshots.save(shard, path)
+            if self._snapshotter is not None:
+                self._snapshotter.finish(shard, whole=patient)
         except (OSError, sqlite3.Error, SnapshotError) as error:
             # It goes all the same: what is not stored or copied, its next owner makes from the partition.
             _log.error("shard_not_stored_for_its_next_owner", shard=shard, reason=str(error))
@@ -197,6 +202,8 @@ class Holding:
         """Let go of a shard that has another owner already; what is not stored, that one makes too."""
         held = self._remove(shard)
         if held is not None:
+            if self._snapshotter is not None:
+                self._snapshotter.leave(shard)
             held.lane.close()
             _log.warning("shard_lost", shard=shard)
 
@@ -237,7 +244,7 @@ class Holding:
     def close(self) -> None:
         """Let go of all that is left."""
         for shard in list(self.held):
-            self.hand_over(shard, copy=True)
+            self.hand_over(shard, patient=True)
 
     def _remove(self, shard: int) -> Held | None:
         held = self.held.pop(shard, None)

@@ -137,7 +137,7 @@ class PartitionFeed:
             for shard in shards:
                 self._forget(shard)
                 # Who leaves for good has time for a copy; otherwise our other shards' callers would wait.
-                self._holding.hand_over(shard, copy=self._finished.is_set())
+                self._holding.hand_over(shard, patient=self._finished.is_set())
 
     def lost(self, shards: Sequence[int]) -> None:
         """These shards have another owner already."""

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import sys
+from functools import partial
 from typing import Final
 
 import structlog
@@ -11,8 +12,9 @@ from kafka.errors import KafkaError
 from flows.answer_journal import journal_path
 from flows.broker.committed import shard_group
 from flows.broker.connection import BrokerError
+from flows.broker.files import put_aside_damaged
 from flows.broker.first_policy import ensure_first_policy
-from flows.broker.identity import process_id, run_id
+from flows.broker.identity import partition_mark, process_id, run_id, topic_id
 from flows.broker.membership import Membership
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
@@ -89,15 +91,20 @@ class _ShardProcess:
     ) -> None:
         folder, run = start.path.parent, run_id()
         name = process_id(folder)
-        snapshots = None if params.snapshots is None else SnapshotFolder(params.snapshots)
+        log_id = topic_id(params)
+        snapshots = None
+        if params.snapshots is not None:
+            snapshots = SnapshotFolder(params.snapshots, partial(partition_mark, log_id))
         self._group = ShardGroup(params, f"{params.prefix}-{name[:8]}")
         self._exchange = Exchange(params, run, inbox)
         self._publisher = Publisher(params, name, self._group.metadata, self._fenced)
         self._checkpointer = Checkpointer()
         self._fetching = Fetching(params, folder, snapshots)
+        self._snapshotter = None if snapshots is None else Snapshotter(snapshots)
         self._holding = Holding(
             folder,
-            snapshots,
+            log_id,
+            self._snapshotter,
             start.models,
             start.cached_objects,
             self._exchange,
@@ -105,7 +112,6 @@ class _ShardProcess:
             self._checkpointer,
             params,
         )
-        self._snapshotter = None if snapshots is None else Snapshotter(snapshots, self._holding.held)
         self._sender = Sender(params, line, inbox, run, self._exchange.ask)
         self._membership = Membership(
             params, shard_group(params), self._group.member_id, self._holding.next_offsets
@@ -135,8 +141,11 @@ class _ShardProcess:
         feed.join()
         try:
             run_flow(feed, feed)
-        except BaseException:
+        except BaseException as error:
+            files = [held.lane.shard.path for held in self._holding.held.values()]
             self._holding.drop_all()  # what is not stored may be what broke us
+            if isinstance(error, sqlite3.DatabaseError):
+                put_aside_damaged(files)
             feed.rest()
             self._group.close()
             raise

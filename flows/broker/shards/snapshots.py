@@ -1,7 +1,9 @@
 """Copies of shard files in a folder that all processes share: a take-over is a copy and the partition's tail.
 
-A copy is named after its shard and the offset that its partition goes on at: ``shard-0003.81422.db``. It
-appears whole or not at all, and is checked before it is used.
+A copy is named after its shard and the offset that its partition goes on at: ``shard-0003.81422.db``. What
+the file gained since then is in files of changes, named from offset to offset and after the log position that
+is applied: ``shard-0003.81422-81930.81901.changes``. Each appears whole or not at all, and is checked before
+it is used.
 """
 
 import os
@@ -9,8 +11,8 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -18,7 +20,9 @@ from uuid import uuid4
 
 import structlog
 
+from flows.broker.shards.changes import Reach, apply_changes, read_reach, write_changes
 from flows.sqlite_shard import SCHEMA_VERSION, SqliteShard
+from flows.store import Slice
 
 KEPT: Final = 2
 """Copies of each shard: if one is damaged there is another, which only takes longer to catch up."""
@@ -26,6 +30,7 @@ ABANDONED_S: Final = 3_600.0
 """A copy that was begun so long ago belongs to a process that died."""
 
 _NAME: Final = re.compile(r"shard-(\d{4,})\.(\d+)\.db")
+_CHANGES: Final = re.compile(r"shard-(\d{4,})\.\d+-(\d+)\.(\d+)\.changes")
 _PARTIAL: Final = ".partial"
 
 _log = structlog.get_logger(__name__)
@@ -37,12 +42,12 @@ class SnapshotError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A copy of a shard file: its log ends with ``position``, its partition goes on at ``offset``."""
+    """What the folder holds of a shard: how far a copy and the files of changes behind it reach."""
 
     shard: int
-    position: int
-    offset: int
-    path: Path
+    reach: Reach
+    links: int = 0
+    """How many files of changes follow the copy."""
 
 
 class SnapshotFolder:
@@ -52,10 +57,14 @@ class SnapshotFolder:
     ----------
     path
         The folder; made at the first :meth:`save`.
+    origin
+        What stands for the log of a shard, see :attr:`~flows.sqlite_shard.SqliteShard.origin`: a copy that
+        follows another log is not used.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, origin: Callable[[int], int]) -> None:
         self.path = path
+        self._origin = origin
 
     def save(self, shard: int, file: Path) -> Snapshot:
         """Copy a shard file that may be written meanwhile; older copies beyond the last two go.
@@ -65,57 +74,104 @@ class SnapshotFolder:
         SnapshotError
             When the file can't be read or the folder not written.
         """
-        partial = self.path / f".shard-{shard:04d}.{uuid4().hex}{_PARTIAL}"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        with self._new_file(shard, file) as partial:
             _copy_live(file, partial)
-            made = _look(shard, partial)
-            _sync(partial)
-            final = self.path / f"shard-{shard:04d}.{made.offset}.db"
-            partial.replace(final)
-            _sync(self.path)
-        except (OSError, sqlite3.Error, _UnusableError) as error:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise SnapshotError(f"{file}: no copy could be made in {self.path}: {error}") from None
-        self._clear(shard, made.offset)
-        return Snapshot(shard, made.position, made.offset, final)
+            reach = self._look(shard, partial)
+            self._put_in(partial, f"shard-{shard:04d}.{reach.offset}.db")
+        self._clear(shard, reach.offset)
+        return Snapshot(shard, reach)
 
-    def newest(self, shard: int) -> Snapshot | None:
-        """The copy with the most in it, of those that can be read."""
-        for offset, path in self._copies(shard):
-            try:
-                return _sound(shard, offset, path)
-            except (OSError, sqlite3.Error, _UnusableError) as error:
-                _log.warning("snapshot_skipped", path=str(path), reason=str(error))
-        return None
+    def add(self, since: Snapshot, file: Path, work: Slice | None) -> Snapshot:
+        """Save what a shard file gained, which may be written meanwhile.
 
-    def restore(self, shard: int, to: Path) -> Snapshot | None:
-        """Put the newest sound copy in the place of ``to``, which nobody may have open.
-
-        Returns None, and leaves ``to`` as it is, where there is none.
+        Parameters
+        ----------
+        since
+            What was saved before.
+        work
+            What was stored since then, see :func:`~flows.broker.shards.changes.write_changes`.
 
         Raises
         ------
-        OSError
-            When ``to`` can't be written.
+        SnapshotError
+            When the file can't be read or the folder not written.
         """
+        shard = since.shard
+        with self._new_file(shard, file) as partial:
+            reach = write_changes(file, since.reach, work, partial)
+            span = f"{since.reach.offset}-{reach.offset}.{reach.applied}"
+            self._put_in(partial, f"shard-{shard:04d}.{span}.changes")
+        return Snapshot(shard, reach, since.links + 1)
+
+    @contextmanager
+    def _new_file(self, shard: int, file: Path) -> Iterator[Path]:
+        """A file to be filled and put in; what is left of it in the end goes."""
+        partial = self.path / f".shard-{shard:04d}.{uuid4().hex}{_PARTIAL}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            yield partial
+        except (OSError, sqlite3.Error, _UnusableError) as error:
+            raise SnapshotError(f"{file}: no copy could be made in {self.path}: {error}") from None
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+
+    def _put_in(self, partial: Path, name: str) -> None:
+        _sync(partial)
+        partial.replace(self.path / name)
+        _sync(self.path)
+
+    def bring_up(self, shard: int, to: Path) -> Snapshot | None:
+        """Make a shard's file as new as the folder allows; nobody may have it open.
+
+        A copy takes its place if the newest sound one is newer; changes that follow it are applied. Returns
+        what the folder holds, if that is just what the file holds now.
+
+        Raises
+        ------
+        OSError, sqlite3.Error
+            When ``to`` can't be read or written.
+        """
+        saved = self._restore(shard, to, read_reach(to).offset if to.exists() else -1)
+        if not to.exists():
+            return None
+        reach = read_reach(to)
+        here = (reach.offset, reach.applied)
+        further = [path for to_there, path in self._changes(shard) if to_there > here]
+        reach, links = apply_changes(further, to)
+        return Snapshot(shard, reach, links) if links or saved else None
+
+    def _restore(self, shard: int, to: Path, ours: int) -> Snapshot | None:
+        """Put the newest sound copy in the place of ``to`` if it is newer."""
         to.parent.mkdir(parents=True, exist_ok=True)
         partial = to.with_name(f".{to.name}.{uuid4().hex}{_PARTIAL}")
         try:
             for offset, path in self._copies(shard):
+                if offset <= ours:
+                    break
                 try:
                     shutil.copyfile(path, partial)
-                    found = _sound(shard, offset, partial)
-                    _check_pages(partial)
+                    reach = self._look(shard, partial)
+                    _check(partial, reach, offset)
                 except (FileNotFoundError, sqlite3.Error, _UnusableError) as error:
                     _log.warning("snapshot_skipped", path=str(path), reason=str(error))
                 else:
                     _put(partial, to)
-                    return Snapshot(shard, found.position, offset, to)
+                    return Snapshot(shard, reach)
         finally:
             partial.unlink(missing_ok=True)
         return None
+
+    def _look(self, shard: int, path: Path) -> Reach:
+        """How far a copy is, if it is what its name says."""
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
+            version = file.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA_VERSION:
+            raise _UnusableError(f"schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}")
+        with closing(SqliteShard.open_reader(path)) as copy:
+            if copy.origin not in (0, self._origin(shard)):
+                raise _UnusableError("follows the log of another shard or topic")
+        return read_reach(path)
 
     def _copies(self, shard: int) -> Iterator[tuple[int, Path]]:
         """Offsets and files of a shard's copies, newest first."""
@@ -126,9 +182,21 @@ class SnapshotFolder:
                 found.append((int(name[2]), path))
         yield from sorted(found, reverse=True)
 
+    def _changes(self, shard: int) -> list[tuple[tuple[int, int], Path]]:
+        """Offset and applied position that the changes of a shard lead to, and their files, in order."""
+        found = []
+        for path in self.path.glob("shard-*.changes"):
+            name = _CHANGES.fullmatch(path.name)
+            if name is not None and int(name[1]) == shard:
+                found.append(((int(name[2]), int(name[3])), path))
+        return sorted(found)
+
     def _clear(self, shard: int, offset: int) -> None:
         """Remove what is older than the last two up to an offset; newer ones are of who knows better."""
-        old = [path for at, path in self._copies(shard) if at <= offset][KEPT:]
+        copies = [(at, path) for at, path in self._copies(shard) if at <= offset]
+        old = [path for _, path in copies[KEPT:]]
+        oldest, _ = copies[:KEPT][-1]
+        old += [path for (to, _), path in self._changes(shard) if to <= oldest]
         long_ago = time.time() - ABANDONED_S
         for path in self.path.glob(f".shard-{shard:04d}.*{_PARTIAL}"):
             with suppress(OSError):
@@ -155,26 +223,12 @@ def _copy_live(file: Path, to: Path) -> None:
         copy.execute("PRAGMA journal_mode = DELETE")
 
 
-def _look(shard: int, path: Path) -> Snapshot:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-        version = file.execute("PRAGMA user_version").fetchone()[0]
-    if version != SCHEMA_VERSION:
-        raise _UnusableError(f"schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}")
-    with closing(SqliteShard.open_reader(path)) as copy:
-        return Snapshot(shard, copy.end, copy.offset_at(copy.end), path)
-
-
-def _sound(shard: int, offset: int, path: Path) -> Snapshot:
-    found = _look(shard, path)
-    if found.offset != offset:
-        raise _UnusableError(f"goes on at offset {found.offset}; its name says {offset}")
-    return found
-
-
-def _check_pages(path: Path) -> None:
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
-        said = file.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if said != "ok":
+def _check(copy: Path, reach: Reach, offset: int) -> None:
+    if reach.offset != offset:
+        raise _UnusableError(f"goes on at offset {reach.offset}; its name says {offset}")
+    with closing(SqliteShard.open_reader(copy)) as reader:
+        said = reader.damage()
+    if said is not None:
         raise _UnusableError(f"damaged: {said}")
 
 

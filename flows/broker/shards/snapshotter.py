@@ -1,23 +1,33 @@
-"""Copies of our shards' files, made now and then: who takes a shard over goes on from there."""
+"""Keeps copies of our shards' files up to date: who takes a shard over goes on from there.
 
+Mostly it adds what changed since the last copy; now and then it makes a whole one.
+"""
+
+import os
 import sqlite3
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
 
-from flows.broker.shards.holding import Held
-from flows.broker.shards.snapshots import SnapshotError, SnapshotFolder
+from flows.broker.shards.changes import Changes
+from flows.broker.shards.snapshots import Snapshot, SnapshotError, SnapshotFolder
+from flows.sqlite_shard import SqliteShard
 
 LOOK_S: Final = 1.0
-AFTER: Final = 500
-"""Records of a shard's log: fewer are applied again in half a second."""
+AFTER: Final = 200
+"""Records of a shard's log: fewer are applied again in no time."""
 AFTER_BEHIND: Final = 20_000
 """The same while a shard is behind: then the processor's time is its own, and callers wait for it."""
+LINKS: Final = 32
+"""Files of changes behind a copy before there is another copy: all are applied when a shard is taken over."""
 SHARE: Final = 0.05
-"""How much of the time a shard may be copied: a large file is copied less often."""
+"""How much of the time a shard may be copied whole: a large file is less often."""
+HANDED_OVER_BYTES: Final = 64 << 20
+"""A larger shard file is not copied whole while its next owner waits; that one starts from what there is."""
 
 _log = structlog.get_logger(__name__)
 
@@ -29,15 +39,11 @@ class Snapshotter:
     ----------
     folder
         Where copies go.
-    held
-        The shards that this process owns just now; may change at any time.
     """
 
-    def __init__(self, folder: SnapshotFolder, held: Mapping[int, Held]) -> None:
+    def __init__(self, folder: SnapshotFolder) -> None:
         self._folder = folder
-        self._held = held
-        self._saved: dict[int, int] = {}
-        self._not_before: dict[int, float] = {}
+        self._watched: dict[int, _Watched] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="snapshots", daemon=True)
 
@@ -50,21 +56,116 @@ class Snapshotter:
         self._ended.set()
         self._thread.join()
 
+    def watch(
+        self, shard: int, opened: SqliteShard, saved: Snapshot | None, is_live: Callable[[], bool]
+    ) -> None:
+        """Look after a shard until it is left alone; to be told before anything is stored in its file.
+
+        Parameters
+        ----------
+        saved
+            What the folder holds, if the file holds just that.
+        is_live
+            Whether the shard has caught up with its partition.
+        """
+        self._watched[shard] = _Watched(self._folder, shard, opened, saved, is_live)
+
+    def leave(self, shard: int) -> None:
+        """Save nothing more of a shard."""
+        self._watched.pop(shard, None)
+
+    def finish(self, shard: int, whole: bool) -> None:
+        """Save what a shard gained last, as its next owner waits, and leave it alone.
+
+        Parameters
+        ----------
+        whole
+            There is time for a copy of all of it, if it is small.
+
+        Raises
+        ------
+        OSError, sqlite3.Error, SnapshotError
+            When it can't be saved.
+        """
+        watched = self._watched.pop(shard, None)
+        if watched is not None:
+            watched.finish(whole)
+
     def _run(self) -> None:
         while not self._ended.wait(LOOK_S):
-            for held in list(self._held.values()):
+            for watched in list(self._watched.values()):
                 if not self._ended.is_set():
-                    self._look_at(held)
+                    self._look_at(watched)
 
-    def _look_at(self, held: Held) -> None:
-        shard, end, begun = held.shard, held.lane.read, time.monotonic()
-        after = AFTER if all(each.is_live for each in list(self._held.values())) else AFTER_BEHIND
-        if end - self._saved.get(shard, 0) < after or begun < self._not_before.get(shard, 0.0):
+    def _look_at(self, watched: "_Watched") -> None:
+        live = all(each.is_live() for each in list(self._watched.values()))
+        try:
+            watched.save_if_due(live)
+        except (OSError, sqlite3.Error, SnapshotError) as error:
+            if watched.shard in self._watched:  # otherwise it was taken from us meanwhile
+                _log.error("snapshot_not_saved", shard=watched.shard, reason=str(error))
+
+
+class _Watched:
+    """A shard, and what the folder holds of it."""
+
+    def __init__(
+        self,
+        folder: SnapshotFolder,
+        shard: int,
+        opened: SqliteShard,
+        saved: Snapshot | None,
+        is_live: Callable[[], bool],
+    ) -> None:
+        self.shard = shard
+        self.is_live = is_live
+        self._folder = folder
+        self._opened = opened
+        self._path: Path = opened.path
+        self._begun_at = opened.end
+        self._changes = Changes()
+        opened.stored = self._changes.note
+        self._saved = saved
+        self._whole_not_before = 0.0
+        self._lock = threading.Lock()
+
+    def save_if_due(self, live: bool) -> None:
+        """Save what came, if it is enough for a shard of a process whose shards are live, or are not."""
+        with self._lock:
+            saved = self._saved
+            gained = self._opened.end - (self._begun_at if saved is None else saved.reach.position)
+            if saved is None:
+                if (live or gained >= AFTER_BEHIND) and time.monotonic() >= self._whole_not_before:
+                    self._save_whole()
+            elif gained >= (AFTER if live else AFTER_BEHIND):
+                if saved.links >= LINKS and time.monotonic() >= self._whole_not_before:
+                    self._save_whole()
+                else:
+                    self._save_changes()
+
+    def finish(self, whole: bool) -> None:
+        """Save what came last; if a copy is being made just now, only if there is time."""
+        if not self._lock.acquire(blocking=whole):
             return
         try:
-            self._folder.save(shard, held.lane.shard.path)
-            self._saved[shard] = end
-        except (OSError, sqlite3.Error, SnapshotError) as error:
-            _log.error("snapshot_not_saved", shard=shard, reason=str(error))
-        now = time.monotonic()
-        self._not_before[shard] = now + (now - begun) / SHARE
+            if self._saved is not None:
+                self._save_changes()
+            elif whole and os.path.getsize(self._path) <= HANDED_OVER_BYTES:
+                self._save_whole()
+        finally:
+            self._lock.release()
+
+    def _save_whole(self) -> None:
+        begun = time.monotonic()
+        self._changes.take()  # the copy has it
+        self._saved = None
+        try:
+            self._saved = self._folder.save(self.shard, self._path)
+        finally:
+            now = time.monotonic()
+            self._whole_not_before = now + (now - begun) / SHARE
+
+    def _save_changes(self) -> None:
+        saved, self._saved = self._saved, None  # what was taken and not saved, only a whole copy has
+        assert saved is not None
+        self._saved = self._folder.add(saved, self._path, self._changes.take())

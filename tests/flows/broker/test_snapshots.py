@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from flows.broker.shards.changes import Reach
 from flows.broker.shards.snapshots import Snapshot, SnapshotError, SnapshotFolder
 from flows.sqlite_shard import SqliteShard
 from tests.flows.broker.outboxes_made import ShardFile
+
+MARK = 4_711
 
 
 @pytest.fixture
@@ -21,7 +24,7 @@ def shard(tmp_path: Path) -> Iterator[ShardFile]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> SnapshotFolder:
-    return SnapshotFolder(tmp_path / "snapshots")
+    return SnapshotFolder(tmp_path / "snapshots", lambda shard: MARK + shard)
 
 
 def names(folder: SnapshotFolder) -> list[str]:
@@ -44,11 +47,12 @@ def test_a_restored_shard_holds_what_was_saved_and_can_be_written(
 ) -> None:
     shard.pay(50)
     saved = folder.save(3, shard.path)
-    assert saved == Snapshot(3, 51, 102, folder.path / "shard-0003.102.db")
+    assert saved == Snapshot(3, Reach(51, 51, 102))
+    assert names(folder) == ["shard-0003.102.db"]
     shard.pay(5)
 
     to = tmp_path / "other" / "shard-0003.db"
-    assert folder.restore(3, to) == Snapshot(3, 51, 102, to)
+    assert folder.bring_up(3, to) == saved
 
     assert ledger(to) == shard.decisions()[:50]
     with closing(ShardFile(to)) as restored:
@@ -56,13 +60,14 @@ def test_a_restored_shard_holds_what_was_saved_and_can_be_written(
         assert restored.decisions()[:55] == shard.decisions()
 
 
-def test_the_newest_copy_counts_and_the_last_two_are_kept(shard: ShardFile, folder: SnapshotFolder) -> None:
-    saved = []
+def test_the_newest_copy_counts_and_the_last_two_are_kept(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
+) -> None:
     for _ in range(4):
         shard.pay(1)
-        saved.append(folder.save(3, shard.path))
+        saved = folder.save(3, shard.path)
 
-    assert folder.newest(3) == saved[-1]
+    assert folder.bring_up(3, tmp_path / "newest.db") == saved
     assert names(folder) == ["shard-0003.10.db", "shard-0003.8.db"]
 
 
@@ -70,10 +75,9 @@ def test_shards_don_t_mix(shard: ShardFile, folder: SnapshotFolder, tmp_path: Pa
     folder.save(3, shard.path)
     folder.save(12, shard.path)
 
-    assert folder.newest(1) is None
-    assert folder.restore(1, tmp_path / "none.db") is None
+    assert folder.bring_up(1, tmp_path / "none.db") is None
     assert not (tmp_path / "none.db").exists()
-    assert folder.newest(12) == Snapshot(12, 1, 2, folder.path / "shard-0012.2.db")
+    assert folder.bring_up(12, tmp_path / "twelve.db") == Snapshot(12, Reach(1, 1, 2))
 
 
 def test_a_process_that_lags_removes_nothing_newer(
@@ -88,33 +92,35 @@ def test_a_process_that_lags_removes_nothing_newer(
             lagging.pay(1)
             folder.save(3, lagging.path)
 
-    assert folder.newest(3) == newest
+    assert folder.bring_up(3, tmp_path / "newest.db") == newest
     assert names(folder) == ["shard-0003.22.db", "shard-0003.42.db", "shard-0003.6.db", "shard-0003.8.db"]
 
 
-@pytest.mark.parametrize("harm", ["damaged", "empty", "of another program", "under another name"])
+@pytest.mark.parametrize(
+    "harm", ["damaged", "empty", "of another program", "of another log", "under another name"]
+)
 def test_a_copy_that_can_t_be_used_is_skipped_for_the_one_before(
     shard: ShardFile, folder: SnapshotFolder, tmp_path: Path, harm: str
 ) -> None:
     shard.pay(200)
     sound = folder.save(3, shard.path)
     shard.pay(200)
-    newest = folder.save(3, shard.path)
+    path = folder.path / f"shard-0003.{folder.save(3, shard.path).reach.offset}.db"
     if harm == "damaged":
-        damage(newest.path)
+        damage(path)
     elif harm == "empty":
-        newest.path.write_bytes(b"")
+        path.write_bytes(b"")
     elif harm == "of another program":
-        newest.path.unlink()
-        with closing(sqlite3.connect(newest.path)) as file:
+        path.unlink()
+        with closing(sqlite3.connect(path)) as file:
             file.execute("CREATE TABLE log (position INTEGER)")
+    elif harm == "of another log":
+        with closing(SqliteShard(path)) as copy:
+            assert copy.belongs_to(MARK + 2)
     else:
-        shutil.copyfile(sound.path, newest.path)
+        shutil.copyfile(folder.path / f"shard-0003.{sound.reach.offset}.db", path)
 
-    restored = folder.restore(3, tmp_path / "restored.db")
-
-    assert restored is not None
-    assert (restored.position, restored.offset) == (sound.position, sound.offset)
+    assert folder.bring_up(3, tmp_path / "restored.db") == sound
     assert ledger(tmp_path / "restored.db") == shard.decisions()[:200]
     assert not list(tmp_path.glob(".*"))
 
@@ -122,7 +128,7 @@ def test_a_copy_that_can_t_be_used_is_skipped_for_the_one_before(
 def test_what_stood_in_the_place_of_a_restored_file_leaves_nothing(
     shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
 ) -> None:
-    shard.pay(5)
+    shard.pay(400)
     folder.save(3, shard.path)
     to = tmp_path / "shard-0003.db"
     with closing(ShardFile(to)) as other:
@@ -131,12 +137,14 @@ def test_what_stood_in_the_place_of_a_restored_file_leaves_nothing(
         shutil.copyfile(to.with_name(to.name + "-wal"), left)
     left.replace(to.with_name(to.name + "-wal"))
 
-    folder.restore(3, to)
+    folder.bring_up(3, to)
 
     assert ledger(to) == shard.decisions()
 
 
-def test_copies_of_a_busy_file_are_each_in_one_piece(shard: ShardFile, folder: SnapshotFolder) -> None:
+def test_copies_of_a_busy_file_are_each_in_one_piece(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
+) -> None:
     ended = threading.Event()
     saved: list[Snapshot] = []
 
@@ -153,14 +161,13 @@ def test_copies_of_a_busy_file_are_each_in_one_piece(shard: ShardFile, folder: S
     for thread in saving:
         thread.join()
 
-    newest = folder.newest(3)
+    newest = folder.bring_up(3, tmp_path / "newest.db")
     assert newest is not None
-    assert newest.offset == 2 * newest.position
-    assert (newest.position - 1) % 7 == 0
-    with closing(SqliteShard.open_reader(newest.path)) as copy:
-        applied = copy.position
-    assert applied in (newest.position - 7, newest.position)
-    assert ledger(newest.path) == shard.decisions()[: applied - 1]
+    position, applied, offset = newest.reach
+    assert offset == 2 * position
+    assert (position - 1) % 7 == 0
+    assert applied in (position - 7, position)
+    assert ledger(tmp_path / "newest.db") == shard.decisions()[: applied - 1]
     assert all(name.endswith(".db") for name in names(folder))
 
 
