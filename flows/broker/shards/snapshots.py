@@ -46,8 +46,8 @@ class Snapshot:
 
     shard: int
     reach: Reach
-    links: int = 0
-    """How many files of changes follow the copy."""
+    copied: int
+    """Where the log of the copy ends; what is behind it comes from files of changes."""
 
 
 class SnapshotFolder:
@@ -79,7 +79,7 @@ class SnapshotFolder:
             reach = self._look(shard, partial)
             self._put_in(partial, f"shard-{shard:04d}.{reach.offset}.db")
         self._clear(shard, reach.offset)
-        return Snapshot(shard, reach)
+        return Snapshot(shard, reach, reach.position)
 
     def add(self, since: Snapshot, file: Path, work: Slice | None) -> Snapshot:
         """Save what a shard file gained, which may be written meanwhile.
@@ -99,9 +99,11 @@ class SnapshotFolder:
         shard = since.shard
         with self._new_file(shard, file) as partial:
             reach = write_changes(file, since.reach, work, partial)
+            if reach == since.reach:
+                return since
             span = f"{since.reach.offset}-{reach.offset}.{reach.applied}"
             self._put_in(partial, f"shard-{shard:04d}.{span}.changes")
-        return Snapshot(shard, reach, since.links + 1)
+        return Snapshot(shard, reach, since.copied)
 
     @contextmanager
     def _new_file(self, shard: int, file: Path) -> Iterator[Path]:
@@ -132,17 +134,17 @@ class SnapshotFolder:
         OSError, sqlite3.Error
             When ``to`` can't be read or written.
         """
-        saved = self._restore(shard, to, read_reach(to).offset if to.exists() else -1)
+        restored = self._restore(shard, to, read_reach(to).offset if to.exists() else -1)
         if not to.exists():
             return None
-        reach = read_reach(to)
-        here = (reach.offset, reach.applied)
+        before = read_reach(to)
+        here = (before.offset, before.applied)
         further = [path for to_there, path in self._changes(shard) if to_there > here]
-        reach, links = apply_changes(further, to)
-        return Snapshot(shard, reach, links) if links or saved else None
+        reach, taken = apply_changes(further, to)
+        return Snapshot(shard, reach, before.position) if taken or restored else None
 
-    def _restore(self, shard: int, to: Path, ours: int) -> Snapshot | None:
-        """Put the newest sound copy in the place of ``to`` if it is newer."""
+    def _restore(self, shard: int, to: Path, ours: int) -> bool:
+        """Put the newest sound copy in the place of ``to``, if it goes on behind the offset of ours."""
         to.parent.mkdir(parents=True, exist_ok=True)
         partial = to.with_name(f".{to.name}.{uuid4().hex}{_PARTIAL}")
         try:
@@ -157,10 +159,10 @@ class SnapshotFolder:
                     _log.warning("snapshot_skipped", path=str(path), reason=str(error))
                 else:
                     _put(partial, to)
-                    return Snapshot(shard, reach)
+                    return True
         finally:
             partial.unlink(missing_ok=True)
-        return None
+        return False
 
     def _look(self, shard: int, path: Path) -> Reach:
         """How far a copy is, if it is what its name says."""

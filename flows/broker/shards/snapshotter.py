@@ -22,8 +22,8 @@ AFTER: Final = 200
 """Records of a shard's log: fewer are applied again in no time."""
 AFTER_BEHIND: Final = 20_000
 """The same while a shard is behind: then the processor's time is its own, and callers wait for it."""
-LINKS: Final = 32
-"""Files of changes behind a copy before there is another copy: all are applied when a shard is taken over."""
+WHOLE_AFTER: Final = 4_000
+"""Records in files of changes before there is another copy: to apply them takes a quarter of a second."""
 SHARE: Final = 0.05
 """How much of the time a shard may be copied whole: a large file is less often."""
 HANDED_OVER_BYTES: Final = 64 << 20
@@ -138,7 +138,8 @@ class _Watched:
                 if (live or gained >= AFTER_BEHIND) and time.monotonic() >= self._whole_not_before:
                     self._save_whole()
             elif gained >= (AFTER if live else AFTER_BEHIND):
-                if saved.links >= LINKS and time.monotonic() >= self._whole_not_before:
+                long = saved.reach.position - saved.copied >= WHOLE_AFTER
+                if long and time.monotonic() >= self._whole_not_before:
                     self._save_whole()
                 else:
                     self._save_changes()

@@ -47,7 +47,7 @@ def test_a_restored_shard_holds_what_was_saved_and_can_be_written(
 ) -> None:
     shard.pay(50)
     saved = folder.save(3, shard.path)
-    assert saved == Snapshot(3, Reach(51, 51, 102))
+    assert saved == Snapshot(3, Reach(51, 51, 102), 51)
     assert names(folder) == ["shard-0003.102.db"]
     shard.pay(5)
 
@@ -77,7 +77,7 @@ def test_shards_don_t_mix(shard: ShardFile, folder: SnapshotFolder, tmp_path: Pa
 
     assert folder.bring_up(1, tmp_path / "none.db") is None
     assert not (tmp_path / "none.db").exists()
-    assert folder.bring_up(12, tmp_path / "twelve.db") == Snapshot(12, Reach(1, 1, 2))
+    assert folder.bring_up(12, tmp_path / "twelve.db") == Snapshot(12, Reach(1, 1, 2), 1)
 
 
 def test_a_process_that_lags_removes_nothing_newer(
