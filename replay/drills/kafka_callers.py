@@ -17,6 +17,8 @@ from replay.server_process import ServerProcess
 
 RETRIED: Final = ("UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL")
 PATIENCE_S: Final = 180.0
+DOUBTING: Final = 10
+"""One of so many payments is asked for again at another server, as soon as it is answered."""
 _PAUSE_S: Final = 0.05
 
 Asked = Payment | Outcome
@@ -24,6 +26,8 @@ Asked = Payment | Outcome
 
 class Callers:
     """Asks servers for decisions and reports outcomes; notes every answer.
+
+    Some payments are asked for again at another server, at once and when all has settled.
 
     Parameters
     ----------
@@ -43,6 +47,7 @@ class Callers:
         self._total = 1
         self._done = 0
         self.answers: list[Answer] = []
+        self._doubted: dict[str, Payment] = {}
         self.sources: Counter[str] = Counter()
         self.repeated: Counter[str] = Counter()
         """Attempts that came to nothing, by the code of the error."""
@@ -69,6 +74,24 @@ class Callers:
         with ThreadPoolExecutor(self._callers, thread_name_prefix="caller") as pool:
             list(pool.map(self._ask_in_order, range(self._callers), by_caller))
 
+    @property
+    def asked_elsewhere(self) -> frozenset[str]:
+        """The payments that two servers were asked for, by their event ids."""
+        return frozenset(self._doubted)
+
+    def ask_again(self) -> list[Answer]:
+        """What each server says of the payments that two of them were asked for."""
+        found: list[Answer] = []
+        connections = _Connections(self._servers)
+        try:
+            for payment in self._doubted.values():
+                for number in range(len(self._servers)):
+                    answer = connections.to(number).decide(payment, timeout_s=PATIENCE_S, budget_s=PATIENCE_S)
+                    found.append(answer_of(answer))
+        finally:
+            connections.close()
+        return found
+
     def _ask_in_order(self, number: int, requests: Sequence[tuple[float, Asked]]) -> None:
         connections = _Connections(self._servers)
         try:
@@ -76,6 +99,11 @@ class Callers:
             for due, each in requests:
                 time.sleep(max(0.0, due - time.monotonic()))
                 at = self._ask(connections, at, each)
+                if isinstance(each, Payment) and crc32(each.event_id.encode()) % DOUBTING == 0:
+                    self._doubted[each.event_id] = each
+                    self._ask(connections, at + 1, each)
+                with self._lock:
+                    self._done += 1
         finally:
             connections.close()
 
@@ -90,7 +118,6 @@ class Callers:
                     self._note(answer_of(answer))
                 else:
                     client.report_outcome(request, timeout_s=self._timeout_s)
-                    self._note(None)
             except GatewayError as error:
                 code = error.problem.code
                 if code not in RETRIED:
@@ -103,12 +130,10 @@ class Callers:
             else:
                 return at
 
-    def _note(self, answer: Answer | None) -> None:
+    def _note(self, answer: Answer) -> None:
         with self._lock:
-            self._done += 1
-            if answer is not None:
-                self.answers.append(answer)
-                self.sources[answer.source] += 1
+            self.answers.append(answer)
+            self.sources[answer.source] += 1
 
 
 class _Connections:

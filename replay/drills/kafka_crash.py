@@ -19,7 +19,7 @@ from flows.sharding import BROADCAST
 from replay.drills.assassin import Say
 from replay.drills.kafka_callers import Asked, Callers
 from replay.drills.kafka_faults import Faults, Saboteur
-from replay.drills.kafka_history import check_run
+from replay.drills.kafka_history import Told, check_run
 from replay.drills.kafka_rig import Broker, KafkaRig
 from replay.drills.needs import require_payments
 from replay.history import Finding
@@ -95,14 +95,14 @@ def kafka_crash_drill(
         finally:
             saboteur.stop()
         rig.wait_until_idle(params)
+        last_answers = asking.ask_again()
         ingest.stop()
         for server in servers:
             server.stop()
         say(f"{len(asking.answers)} answers, {dict(asking.sources)}, repeated {dict(asking.repeated)}")
         sent = [*sent_of(asked, SHARDS, "callers", asked=True), *sent_of(fed, SHARDS, "topic")]
-        found = check_run(
-            params, sent, asking.answers, [server.data_dir for server in servers], folder / "oracle"
-        )
+        told = Told(asking.answers, asking.asked_elsewhere, last_answers)
+        found = check_run(params, sent, told, [server.data_dir for server in servers], folder / "oracle")
     report.faults, report.answers = dict(saboteur.done), dict(asking.sources)
     report.repeated = dict(asking.repeated)
     if saboteur.done.total() < faults.count:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import starmap, zip_longest
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from flows.broker.files import shard_file
 from flows.broker.params import KafkaParams
@@ -25,10 +25,18 @@ _TABLES: Final = {
 _ALL: Final = 1 << 40
 
 
+class Told(NamedTuple):
+    """What callers were told: see :class:`~replay.history.History`."""
+
+    answers: Sequence[Answer] = ()
+    asked_elsewhere: frozenset[str] = frozenset()
+    last_answers: Sequence[Answer] = ()
+
+
 def check_run(
     params: KafkaParams,
     sent: Sequence[Sent],
-    answers: Sequence[Answer],
+    told: Told,
     data_folders: Iterable[Path],
     folder: Path,
 ) -> list[Finding]:
@@ -43,7 +51,7 @@ def check_run(
     out = [(kind, *each) for kind in (DECISIONS, STEP_UP_REQUESTS) for each in _read(params, kind)]
     published = [published_of(shard, value) for kind, shard, value in out if kind == DECISIONS]
     return [
-        *check_history(History(params.shards, sent, logged, published, answers)),
+        *check_history(History(params.shards, sent, logged, published, **told._asdict())),
         *compare_outputs(_expected(files), starmap(_output, out)),
         *_differing_files(data_folders, files),
     ]

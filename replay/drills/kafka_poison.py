@@ -22,7 +22,7 @@ from flows.broker.wire import message_key
 from flows.codec import Event, encode_event
 from flows.sharding import shards_of
 from replay.drills.assassin import Say
-from replay.drills.kafka_history import check_run
+from replay.drills.kafka_history import Told, check_run
 from replay.drills.kafka_rig import Broker, KafkaRig
 from replay.drills.needs import require_payments
 from replay.history.sources import sent_of
@@ -117,7 +117,7 @@ def kafka_poison_drill(
             report.problems.append(f"{report.sent_again} of {len(stream.ahead)} letters were sent again")
         # What is sent again comes when it comes.
         sent = [*sent_of(stream.sound, SHARDS), *sent_of(stream.ahead, SHARDS, producer=None)]
-        found = check_run(params, sent, [], [server.data_dir], folder / "oracle")
+        found = check_run(params, sent, Told(), [server.data_dir], folder / "oracle")
     report.problems += [f"{finding.fault}: {finding.sentence}" for finding in found]
     del report.problems[SHOWN:]
     return report

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from replay.history.logs import Logs
-from replay.history.values import Fault, Finding, History, Published, place
+from replay.history.values import Answer, Fault, Finding, History, Published, place
 
 ENGINE: Final = "ENGINE"
 
@@ -104,17 +104,36 @@ def compare_with_answers(history: History, decisions: Decisions) -> Iterator[Fin
     """Callers who were told nothing, or something else than the decision in force: a payment's last one."""
     waiting = {sent.event_id for sent in history.sent if sent.asked}
     answered: set[str] = set()
-    for answer in history.answers:
+    agreed: set[str] = set()
+    for answer in (*history.answers, *history.last_answers):
         name = answer.transaction
-        answered.add(name)
         found = decisions.of.get(name)
         if name not in waiting:
             yield Finding(Fault.STRAY, (name,), f"{name}: was answered, but nobody asked")
         elif found is None:
             yield Finding(Fault.LOSS, (name,), f"{name}: was answered, but no decision on it was published")
-        elif answer.content != found[-1].content:
-            told, held = f"{answer.source} {answer.action}", f"{found[-1].source} {found[-1].action}"
-            sentence = f"{name}: a caller was told {told}, which is not the decision in force ({held})"
-            yield Finding(Fault.CHANGED, (name, found[-1].decision_id), sentence)
+        elif answer.content == found[-1].content:
+            agreed.add(name)
+        answered.add(name)
+    may_differ = agreed & history.asked_elsewhere
+    for answer in history.answers:
+        yield from _compare_answer(answer, decisions, answer.transaction in may_differ)
+    for answer in history.last_answers:
+        yield from _compare_answer(answer, decisions, may_differ=False)
     for name in sorted(waiting - answered):
         yield Finding(Fault.UNANSWERED, (name,), f"{name}: its caller was told nothing")
+
+
+def _compare_answer(answer: Answer, decisions: Decisions, may_differ: bool) -> Iterator[Finding]:
+    found = decisions.of.get(answer.transaction)
+    if found is None or answer.content == found[-1].content:
+        return
+    by_engine = answer.source == found[-1].source == ENGINE
+    if not may_differ or by_engine:
+        name, told, held = answer.transaction, _words(answer), _words(found[-1])
+        sentence = f"{name}: a caller was told {told}, which is not the decision in force ({held})"
+        yield Finding(Fault.CHANGED, (name, found[-1].decision_id), sentence)
+
+
+def _words(decision: Answer | Published) -> str:
+    return f"{decision.source} {decision.action}"

@@ -103,6 +103,11 @@ class History:
         How many there are: what every shard gets must be in each of their logs.
     repeats_allowed
         Whether a decision may be published again with the same bytes: at least once, not exactly once.
+    asked_elsewhere
+        Transactions that callers asked several processes for while these died. A process that can't hear of
+        another's answer gives the fallback: the decision in force is then what one of the callers was told.
+    last_answers
+        What callers were told who asked when all had settled: the decisions in force, and nothing else.
     """
 
     shards: int
@@ -111,6 +116,8 @@ class History:
     published: Sequence[Published]
     answers: Sequence[Answer] = ()
     repeats_allowed: bool = False
+    asked_elsewhere: frozenset[str] = frozenset()
+    last_answers: Sequence[Answer] = ()
 
 
 def place(of: Logged | Published) -> str:

@@ -300,6 +300,49 @@ def test_a_caller_who_was_told_the_engines_answer_before_the_fallbacks_is_found(
     )
 
 
+def answered(told: Published) -> Answer:
+    return Answer(told.transaction, told.source, told.action, told.content)
+
+
+def asked_twice() -> tuple[History, Answer, Answer]:
+    """One process told the engine's answer, another one the fallback's, which counts."""
+    asked = entry(1)
+    history = Plan((asked,), (asked, replace(asked, fallback=True))).history()
+    engine, fallback = map(answered, history.published)
+    told = replace(history, answers=[engine, fallback], asked_elsewhere=frozenset([asked.transaction]))
+    return told, engine, fallback
+
+
+def test_of_two_processes_asked_one_may_tell_what_does_not_count() -> None:
+    history, _, fallback = asked_twice()
+    assert check_history(replace(history, last_answers=[fallback])) == []
+
+
+def test_what_no_caller_was_told_does_not_count() -> None:
+    history, engine, _ = asked_twice()
+    assert only(check_history(replace(history, answers=[engine]))).fault is Fault.CHANGED
+
+
+def test_one_process_contradicts_itself_never() -> None:
+    history, _, _ = asked_twice()
+    assert only(check_history(replace(history, asked_elsewhere=frozenset()))).fault is Fault.CHANGED
+
+
+def test_who_asks_when_all_has_settled_is_told_what_counts() -> None:
+    history, engine, _ = asked_twice()
+    assert only(check_history(replace(history, last_answers=[engine]))).fault is Fault.CHANGED
+
+
+def test_two_answers_of_the_engine_are_one_too_many() -> None:
+    asked = entry(1)
+    history = Plan((asked,), (asked,)).history()
+    told = answered(history.published[0])
+    twice = replace(
+        history, answers=[told, told._replace(content=b"x")], asked_elsewhere=frozenset([asked.transaction])
+    )
+    assert only(check_history(twice)).fault is Fault.CHANGED
+
+
 @given(plans(), st.data())
 def test_a_caller_who_was_told_nothing_is_found(made: Plan, data: st.DataObject) -> None:
     history = made.history()

@@ -17,6 +17,7 @@ from flows.broker.shards.changes import read_reach
 from flows.broker.shards.snapshots import Snapshot, SnapshotFolder
 
 _PUBLISHED_S: Final = 0.5
+_AT_ONCE: Final = 2
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +34,7 @@ class Found(NamedTuple):
 
 
 class Fetching:
-    """Gets hold of shards, one after the other, on a thread of its own. To be asked by one thread.
+    """Gets hold of shards on threads of its own. To be asked by one thread.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ class Fetching:
         self._folder = folder
         self._snapshots = snapshots
         self._under_way: dict[int, Future[Found]] = {}
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="restore")
+        self._worker = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="restore")
 
     def begin(self, shard: int) -> None:
         """Get hold of a shard's file: ours, or a newer copy."""
