@@ -144,7 +144,7 @@ def _print_cluster(console: Console, found: "ClusterStatus") -> None:
     inputs = [(escape(each.topic), f"{each.lag_records:,}", _seconds(each.lag_s)) for each in found.inputs]
     _print_table(console, ("topic", "records behind", "s behind"), inputs)
     colour = "yellow" if found.dead_letters else "green"
-    console.print(f"dead letters: [{colour}]{found.dead_letters:,}[/{colour}]")
+    console.print(f"dead letters, and marks of those sent again: [{colour}]{found.dead_letters:,}[/{colour}]")
 
 
 def _print_table(console: Console, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -22,7 +22,7 @@ def shard_file(folder: Path, shard: int) -> Path:
 
 
 def put_aside_damaged(files: Iterable[Path]) -> None:
-    """Look through files that nobody has open, and rename those that are damaged: they are made again.
+    """Look through files that nobody writes, and rename those that are damaged: they are made again.
 
     Takes about a second for a gigabyte.
     """

@@ -72,13 +72,17 @@ class InputStatus:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """Groups, shards, inputs, and how many records became dead letters."""
+    """Groups, shards and inputs.
+
+    ``dead_letters`` counts what their topic holds: the letters, and a mark for each that was sent again.
+    """
 
     shard_group: Group
     ingest_group: Group
     shards: Sequence[ShardStatus]
     inputs: Sequence[InputStatus]
     dead_letters: int
+    shards_configured: int
 
     @property
     def behind(self) -> int:
@@ -87,7 +91,11 @@ class ClusterStatus:
 
     def problems(self, max_lag_s: float) -> list[str]:
         """What is wrong, in words; empty when all is well."""
-        return [*self._of_shards(max_lag_s), *self._of_inputs(max_lag_s)]
+        return [*self._of_settings(), *self._of_shards(max_lag_s), *self._of_inputs(max_lag_s)]
+
+    def _of_settings(self) -> Iterator[str]:
+        if self.shards_configured != len(self.shards):
+            yield f"the shard log has {len(self.shards)} partitions, kafka.shards is {self.shards_configured}"
 
     def _of_shards(self, max_lag_s: float) -> Iterator[str]:
         group = self.shard_group
@@ -153,6 +161,7 @@ def _read_status(params: KafkaParams, admin: KafkaAdminClient) -> ClusterStatus:
         ],
         inputs=_inputs(inputs, done, waiting),
         dead_letters=sum(span.end - span.begin for span in dead.values()),
+        shards_configured=params.shards,
     )
 
 
@@ -179,7 +188,8 @@ def _shard(
         log_end=span.end,
         published_offset=published.offset,
         published_position=published.position,
-        lag_records=max(0, span.end - max(published.offset, span.begin)),
+        # What is left may be marks of transactions, which nobody gets to see.
+        lag_records=0 if waiting is None else max(0, span.end - max(published.offset, span.begin)),
         lag_s=_age_s(arrived_s),
         published_event_time=None if last is None else last.record.event.event_time,
     )
@@ -197,7 +207,7 @@ def _inputs(spans: Spans, done: Mapping[TopicPartition, int], waiting: Records) 
     for name in dict.fromkeys(place.topic for place in spans):
         places = [place for place in spans if place.topic == name]
         came_s = [waiting[place].timestamp / 1_000 for place in places if place in waiting]
-        lag = sum(max(0, spans[place].end - done[place]) for place in places)
+        lag = sum(max(0, spans[place].end - done[place]) for place in places if place in waiting)
         found.append(InputStatus(name, lag, _age_s(min(came_s, default=None))))
     return found
 

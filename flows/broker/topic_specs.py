@@ -32,6 +32,8 @@ INPUTS: Final = (
     "consents",
 )
 
+_BY_SHARD: Final = frozenset({SHARD_LOG, QUERIES, DECISIONS, STEP_UP_REQUESTS, ALERTS})
+
 FOR_EVER: Final = -1
 _HOUR: Final = 3_600_000
 _DAY: Final = 24 * _HOUR
@@ -50,7 +52,8 @@ class Growth(Enum):
 class TopicSpec:
     """A topic as it must be.
 
-    ``exact`` says that a partition is a shard; elsewhere more partitions than asked for do no harm.
+    ``exact`` says that the partitions are the shards; elsewhere more than asked for do no harm. ``by_shard``
+    says that there must be one for each shard.
     """
 
     name: str
@@ -60,6 +63,7 @@ class TopicSpec:
     settings: Mapping[str, str]
     growth: Growth
     exact: bool
+    by_shard: bool
 
 
 def topic_specs(params: KafkaParams) -> tuple[TopicSpec, ...]:
@@ -67,11 +71,11 @@ def topic_specs(params: KafkaParams) -> tuple[TopicSpec, ...]:
     return (
         *(_input(params, kind) for kind in INPUTS),
         _spec(params, SHARD_LOG, "the truth: all events, a partition per shard", FOR_EVER, Growth.NEVER),
-        _spec(params, QUERIES, "questions to the owner of a shard", _HOUR, Growth.NEVER),
+        _spec(params, QUERIES, "questions to the owner of a shard", _HOUR, Growth.ALWAYS),
         _spec(params, REPLIES, "answers on their way to the process that was asked", _HOUR, Growth.ALWAYS),
-        _spec(params, DECISIONS, "what was decided", 30 * _DAY, Growth.NEVER),
-        _spec(params, STEP_UP_REQUESTS, "who must authenticate strongly", 7 * _DAY, Growth.NEVER),
-        _spec(params, ALERTS, "proximity and market alerts", 7 * _DAY, Growth.NEVER),
+        _spec(params, DECISIONS, "what was decided", 30 * _DAY, Growth.ALWAYS),
+        _spec(params, STEP_UP_REQUESTS, "who must authenticate strongly", 7 * _DAY, Growth.ALWAYS),
+        _spec(params, ALERTS, "proximity and market alerts", 7 * _DAY, Growth.ALWAYS),
         _spec(params, DEAD_LETTERS, "what could not be read, and why", FOR_EVER, Growth.ALWAYS, 1),
     )
 
@@ -102,4 +106,5 @@ def _spec(
         settings=settings,
         growth=growth,
         exact=growth is Growth.NEVER,
+        by_shard=kind in _BY_SHARD,
     )

@@ -126,11 +126,12 @@ def require_topics(params: KafkaParams) -> None:
     Raises
     ------
     TopicMissingError
-        When a topic is not there, or the shard log has another number of partitions than ``shards``.
+        When a topic is not there, the shard log has another number of partitions than ``shards``, or a topic
+        has none for some shard.
     BrokerError
         When the brokers can't be asked.
     """
-    exact = {spec.name for spec in topic_specs(params) if spec.exact}
+    specs = {spec.name: spec for spec in topic_specs(params)}
     found = compare_topics(params)
     missing = [each.topic for each in found if each.setting == _TOPIC]
     if missing:
@@ -139,11 +140,17 @@ def require_topics(params: KafkaParams) -> None:
             " make them with `tapwatch topics apply`"
         )
     for each in found:
-        if each.setting == _PARTITIONS and each.topic in exact:
+        if each.setting != _PARTITIONS or not specs[each.topic].by_shard:
+            continue
+        if specs[each.topic].exact:
             raise TopicMissingError(
                 f"{each.topic} has {each.found} partitions, kafka.shards is {each.wanted}; set kafka.shards"
                 f" to {each.found}, or see `tapwatch topics diff`"
             )
+        raise TopicMissingError(
+            f"{each.topic} has {each.found} partitions, needs one for each of {each.wanted} shards; add them"
+            " with `tapwatch topics apply`"
+        )
 
 
 @contextmanager

@@ -90,6 +90,7 @@ class _ShardProcess:
         before_batch: BeforeBatch | None,
     ) -> None:
         folder, run = start.path.parent, run_id()
+        self._folder = folder
         name = process_id(folder)
         log_id = topic_id(params)
         snapshots = None
@@ -142,10 +143,9 @@ class _ShardProcess:
         try:
             run_flow(feed, feed)
         except BaseException as error:
-            files = [held.lane.shard.path for held in self._holding.held.values()]
             self._holding.drop_all()  # what is not stored may be what broke us
             if isinstance(error, sqlite3.DatabaseError):
-                put_aside_damaged(files)
+                put_aside_damaged(self._folder.glob("shard-*.db"))
             feed.rest()
             self._group.close()
             raise

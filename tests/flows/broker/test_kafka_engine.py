@@ -1,5 +1,7 @@
 """One engine over four shards on a real broker."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated, 
 from alerting.engine import Health, PayloadConflictError, UnknownTransactionError
 from alerting.policy import policy_version
 from detectors.events import Location, Outcome, OutcomeKind, Tick, Verdict
+from flows.broker.files import shard_file
 from flows.broker.params import KafkaParams
 from flows.broker.topic_specs import DECISIONS
 from flows.policy_file import default_policy_text
@@ -22,7 +25,7 @@ from tests.flows.broker.engines_made import (
     owned,
     payment,
 )
-from tests.flows.broker.outboxes_made import positions_and_values, published
+from tests.flows.broker.outboxes_made import positions_and_values, published, wait_until
 
 OTHER_POLICY = default_policy_text() + "\n# another\n"
 four_shards = pytest.mark.parametrize("kafka_params", [SHARDS], indirect=True)
@@ -96,3 +99,36 @@ def test_answers_that_the_fallback_gave_before_a_death_are_logged_at_the_next_st
     assert [e.payment.transaction_id for e in answered if isinstance(e, FallbackAnswered)] == [
         f"t-{shard}" for shard in range(SHARDS)
     ]
+
+
+@pytest.mark.parametrize("table", [None, "state"])
+def test_a_damaged_file_is_put_aside_and_made_again(
+    kafka_params: KafkaParams, tmp_path: Path, table: str | None
+) -> None:
+    asked = [payment(f"t-{number}", shards=1) for number in range(20)]
+    with engine(kafka_params, tmp_path) as running:
+        answers = [decide(running, each) for each in asked]
+    file = shard_file(tmp_path, 0)
+    before = ledger_of(tmp_path, 0)
+    spoil(file, table)
+
+    with engine(kafka_params, tmp_path) as running:
+        wait_until(lambda: owned(running) == {0}, "the shard is back")
+        assert [decide(running, each) for each in asked] == answers
+        late = decide(running, payment("t-late", shards=1))
+
+    assert late.source is Source.ENGINE
+    assert ledger_of(tmp_path, 0)[:-1] == before
+    assert file.with_name("shard-0000.db.damaged").exists()
+
+
+def spoil(file: Path, table: str | None) -> None:
+    """Write over the beginning of a file, or over where a table begins."""
+    page = 1
+    if table is not None:
+        with closing(sqlite3.connect(file)) as opened:
+            asked = opened.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
+            (page,) = asked.fetchone()
+    with file.open("r+b") as opened_raw:
+        opened_raw.seek((page - 1) * 4_096)
+        opened_raw.write(b"\xff" * 4_096)

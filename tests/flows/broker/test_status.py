@@ -4,13 +4,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from typer.testing import CliRunner, Result
 
-from flows.broker.committed import Published, read_published
-from flows.broker.connection import make_producer, topic
+from flows.broker.committed import Published, ingest_group, read_published
+from flows.broker.connection import make_consumer, make_producer, topic
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.transactions import TransactionalOutlet
 from flows.broker.status import ClusterStatus, read_status
@@ -126,6 +127,33 @@ def test_dead_letters_are_counted_and_no_problem(kafka_params: KafkaParams) -> N
     status = read_status(kafka_params)
 
     assert (status.dead_letters, status.problems(A_YEAR_S)) == (2, [])
+
+
+@pytest.mark.usefixtures("member")
+def test_the_mark_of_a_transaction_is_nothing_that_waits(kafka_params: KafkaParams) -> None:
+    name = topic(kafka_params, "payments")
+    with closing(make_producer(kafka_params, transactional_id=kafka_params.prefix)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(name, b"{}", partition=0)
+        producer.commit_transaction()
+    place = TopicPartition(name, 0)
+    with closing(make_consumer(kafka_params, group_id=ingest_group(kafka_params))) as reader:
+        reader.assign([place])
+        reader.commit({place: OffsetAndMetadata(1, "", -1)})
+        (end,) = reader.end_offsets([place]).values()
+
+    status = read_status(kafka_params)
+
+    assert end == 2
+    assert (status.behind, status.problems(A_YEAR_S)) == (0, [])
+
+
+@pytest.mark.usefixtures("member")
+def test_another_number_of_shards_than_there_is_is_a_problem(kafka_params: KafkaParams) -> None:
+    status = read_status(replace(kafka_params, shards=3))
+
+    assert status.problems(A_YEAR_S) == ["the shard log has 1 partitions, kafka.shards is 3"]
 
 
 @pytest.mark.usefixtures("member")

@@ -121,7 +121,7 @@ def test_an_input_gets_more_partitions_only_while_it_is_empty(bare: KafkaParams)
     apply_topics(one)
     send(one, used, JAN_2018_MS)
     admin = make_admin(bare)
-    admin.delete_topics([topic(bare, SHARD_LOG), *(topic(bare, kind) for kind in PER_SHARD)])
+    admin.delete_topics([topic(bare, SHARD_LOG)])
     admin.close()
     done = apply_topics(bare)
     assert of(done.changed, empty) == {"partitions": ("1", "2")}
@@ -144,6 +144,31 @@ def test_the_shard_log_never_gets_more_partitions_and_nothing_else_does_then(bar
     assert {each.partitions for each in list_topics(bare)} == {1, 2}
     with pytest.raises(TopicMissingError, match=r"has 2 partitions, kafka\.shards is 4; set"):
         require_topics(wrong)
+    require_topics(bare)
+
+
+@pytest.mark.parametrize("kind", PER_SHARD)
+def test_an_output_with_fewer_partitions_than_shards_is_named_and_gets_more(
+    bare: KafkaParams, admin: KafkaAdminClient, kind: str
+) -> None:
+    make(admin, topic(bare, kind), partitions=1)
+    assert of(apply_topics(replace(bare, shards=1)).left, topic(bare, kind)) == {}
+    admin.delete_topics([topic(bare, SHARD_LOG)])
+    make(admin, topic(bare, SHARD_LOG))
+    with pytest.raises(
+        TopicMissingError, match=r"has 1 partitions, needs one for each of 2 shards; add them"
+    ):
+        require_topics(bare)
+    apply_topics(bare)
+    require_topics(bare)
+
+
+def test_an_output_with_more_partitions_than_shards_is_well(
+    bare: KafkaParams, admin: KafkaAdminClient
+) -> None:
+    make(admin, topic(bare, "decisions"), partitions=5)
+    apply_topics(bare)
+    assert compare_topics(bare) == []
     require_topics(bare)
 
 
