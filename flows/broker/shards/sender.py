@@ -18,7 +18,7 @@ from flows.frames import LOOK, Frame, Kind, Line, Noted, frame, noted_frame
 from flows.inbox import Inbox, Request, read_request
 from flows.sharding import shards_of
 
-LINGER_MS: Final = 10
+LINGER_MS: Final = 5
 """What a payment waits for company. Each request wakes several threads at both ends: where there are many,
 payments wait longer for those, at the tail, than for each other."""
 _LOOK_UP_S: Final = 0.1
