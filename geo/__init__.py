@@ -1,13 +1,17 @@
 """Positions, distances and local time on Earth: pure functions, no payments, no thresholds, no I/O."""
 
 from geo.distance import bearing_deg, distance_km
+from geo.fences import Fence, FenceIndex, Near
 from geo.local_time import LocalTime, is_zone, local_time, solar_offset_h, solar_time
 from geo.position import Position
 from geo.travel import MIN_GAP_S, min_speed_kmh
 
 __all__ = [
     "MIN_GAP_S",
+    "Fence",
+    "FenceIndex",
     "LocalTime",
+    "Near",
     "Position",
     "bearing_deg",
     "distance_km",
