@@ -181,7 +181,10 @@ def _shard(
     published = published_of(commits.get(place))
     oldest, last = _message(waiting), _message(before)
     owners = [f"{each.client_id} at {each.host}" for each in group.members if place in each.partitions]
-    arrived_s = None if oldest is None else oldest.record.arrival_us / 1_000_000
+    arrived_s = None
+    if waiting is not None and oldest is not None:
+        # The first policy of a log came by no edge, and has no time of arrival there.
+        arrived_s = oldest.record.arrival_us / 1_000_000 or waiting.timestamp / 1_000
     return ShardStatus(
         shard=place.partition,
         owner=owners[0] if owners else None,

@@ -10,6 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import OffsetSpec
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaTimeoutError, for_code
+from kafka.protocol.consumer.offsets import IsolationLevel
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from flows.broker.connection import make_consumer
@@ -91,8 +92,9 @@ def read_spans(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[TopicPart
         for found in described
         for partition in found["partitions"]
     ]
+    # Up to where readers get: what belongs to an open transaction, they don't.
     begins, ends = (
-        admin.list_partition_offsets(dict.fromkeys(places, spec))
+        admin.list_partition_offsets(dict.fromkeys(places, spec), IsolationLevel.READ_COMMITTED)
         for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
     )
     return {place: Span(begins[place].offset, ends[place].offset) for place in places}
@@ -108,9 +110,7 @@ def read_records(
     KafkaError
         When the brokers don't say in time.
     """
-    with closing(
-        make_consumer(params, isolation_level="read_uncommitted", max_partition_fetch_bytes=_FETCH_BYTES)
-    ) as consumer:
+    with closing(make_consumer(params, max_partition_fetch_bytes=_FETCH_BYTES)) as consumer:
         found: list[dict[TopicPartition, ConsumerRecord]] = []
         for offsets in rounds:
             found.append({})

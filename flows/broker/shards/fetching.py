@@ -10,7 +10,8 @@ from kafka.errors import KafkaError
 
 from flows.broker.committed import read_published
 from flows.broker.connection import BrokerError
-from flows.broker.files import put_aside_damaged, shard_file
+from flows.broker.files import PartitionError, put_aside, shard_file
+from flows.broker.identity import topic_id
 from flows.broker.params import KafkaParams
 from flows.broker.shards.backlog import Backlog
 from flows.broker.shards.changes import read_reach
@@ -38,14 +39,19 @@ class Fetching:
 
     Parameters
     ----------
+    topic_id
+        Of the shard log that this process works on.
     folder
         Where shard files are.
     snapshots
         Where copies of them are shared, if anywhere.
     """
 
-    def __init__(self, params: KafkaParams, folder: Path, snapshots: SnapshotFolder | None) -> None:
+    def __init__(
+        self, params: KafkaParams, topic_id: str, folder: Path, snapshots: SnapshotFolder | None
+    ) -> None:
         self._params = params
+        self._topic_id = topic_id
         self._folder = folder
         self._snapshots = snapshots
         self._under_way: dict[int, Future[Found]] = {}
@@ -80,11 +86,18 @@ class Fetching:
         self._worker.shutdown()
 
     def _fetch(self, shard: int) -> Found:
-        """Get hold of the file, of what comes behind it, and of how far the shard is published."""
+        """Get hold of the file, of what comes behind it, and of how far the shard is published.
+
+        Raises
+        ------
+        PartitionError
+            When the shard log is another one than at the start.
+        """
         file = shard_file(self._folder, shard)
-        if file.exists() and not _is_readable(file):
-            put_aside_damaged([file])
-        saved = None if self._snapshots is None else self._snapshots.bring_up(shard, file)
+        if topic_id(self._params) != self._topic_id:
+            raise PartitionError("the shard log was deleted and made again while this process ran")
+        _put_aside_if_unreadable(file)
+        saved = None if self._snapshots is None else self._bring_up(self._snapshots, shard, file)
         backlog = Backlog(self._params, shard)
         try:
             published = read_published(self._params, [shard], _PUBLISHED_S)[shard].position
@@ -92,6 +105,13 @@ class Fetching:
             _log.warning("published_unknown", shard=shard, reason=str(error))
             published = 0
         return Found(published, backlog, saved)
+
+    def _bring_up(self, snapshots: SnapshotFolder, shard: int, file: Path) -> Snapshot | None:
+        try:
+            return snapshots.bring_up(shard, file)
+        except OSError as error:
+            _log.error("snapshots_not_used", shard=shard, reason=str(error))
+            return None
 
 
 def _result(future: Future[Found]) -> Found | BrokerError | KafkaError:
@@ -106,9 +126,9 @@ def _close(future: Future[Found]) -> None:
         future.result().backlog.close()
 
 
-def _is_readable(file: Path) -> bool:
-    try:
-        read_reach(file)
-    except sqlite3.DatabaseError:
-        return False
-    return True
+def _put_aside_if_unreadable(file: Path) -> None:
+    if file.exists():
+        try:
+            read_reach(file)
+        except sqlite3.DatabaseError as error:
+            put_aside(file, str(error))

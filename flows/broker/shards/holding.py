@@ -13,7 +13,7 @@ from kafka import TopicPartition
 from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
 from flows.broker.committed import shard_partition
-from flows.broker.files import shard_file
+from flows.broker.files import PartitionError, shard_file
 from flows.broker.identity import partition_mark
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
@@ -60,10 +60,6 @@ class Held:
     def is_live(self) -> bool:
         """Whether the shard has caught up with what was there when it was taken over."""
         return not self.lane.is_behind and self.next_offset >= self.live_at
-
-
-class PartitionError(Exception):
-    """A shard's file and its partition don't belong together."""
 
 
 class Holding:

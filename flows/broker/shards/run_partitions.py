@@ -12,7 +12,7 @@ from kafka.errors import KafkaError
 from flows.answer_journal import journal_path
 from flows.broker.committed import shard_group
 from flows.broker.connection import BrokerError
-from flows.broker.files import put_aside_damaged
+from flows.broker.files import problem_of, put_aside
 from flows.broker.first_policy import ensure_first_policy
 from flows.broker.identity import partition_mark, process_id, run_id, topic_id
 from flows.broker.membership import Membership
@@ -100,7 +100,7 @@ class _ShardProcess:
         self._exchange = Exchange(params, run, inbox)
         self._publisher = Publisher(params, name, self._group.metadata, self._fenced)
         self._checkpointer = Checkpointer()
-        self._fetching = Fetching(params, folder, snapshots)
+        self._fetching = Fetching(params, log_id, folder, snapshots)
         self._snapshotter = None if snapshots is None else Snapshotter(snapshots)
         self._holding = Holding(
             folder,
@@ -145,7 +145,9 @@ class _ShardProcess:
         except BaseException as error:
             self._holding.drop_all()  # what is not stored may be what broke us
             if isinstance(error, sqlite3.DatabaseError):
-                put_aside_damaged(self._folder.glob("shard-*.db"))
+                for file in self._folder.glob("shard-*.db"):
+                    if (said := problem_of(file)) is not None:
+                        put_aside(file, said)
             feed.rest()
             self._group.close()
             raise

@@ -1,9 +1,9 @@
 """Copies of shard files in a folder that all processes share: a take-over is a copy and the partition's tail.
 
-A copy is named after its shard and the offset that its partition goes on at: ``shard-0003.81422.db``. What
-the file gained since then is in files of changes, named from offset to offset and after the log position that
-is applied: ``shard-0003.81422-81930.81901.changes``. Each appears whole or not at all, and is checked before
-it is used.
+A copy is named after its shard, the offset that its partition goes on at and a digest of its content:
+``shard-0003.81422.1f0c88a2e6b7d495.db``. What the file gained since then is in files of changes, named from
+offset to offset and after the log position that is applied: ``shard-0003.81422-81930.81901.DIGEST.changes``.
+Each appears whole or not at all, and is used only if its content is as it was.
 """
 
 import os
@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial as bound
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -29,8 +31,8 @@ KEPT: Final = 2
 ABANDONED_S: Final = 3_600.0
 """A copy that was begun so long ago belongs to a process that died."""
 
-_NAME: Final = re.compile(r"shard-(\d{4,})\.(\d+)\.db")
-_CHANGES: Final = re.compile(r"shard-(\d{4,})\.\d+-(\d+)\.(\d+)\.changes")
+_NAME: Final = re.compile(r"shard-(\d{4,})\.(\d+)\.([0-9a-f]{16})\.db")
+_CHANGES: Final = re.compile(r"shard-(\d{4,})\.\d+-(\d+)\.(\d+)\.([0-9a-f]{16})\.changes")
 _PARTIAL: Final = ".partial"
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +79,7 @@ class SnapshotFolder:
         with self._new_file(shard, file) as partial:
             _copy_live(file, partial)
             reach = self._look(shard, partial)
-            self._put_in(partial, f"shard-{shard:04d}.{reach.offset}.db")
+            self._put_in(partial, f"shard-{shard:04d}.{reach.offset}", "db")
         self._clear(shard, reach.offset)
         return Snapshot(shard, reach, reach.position)
 
@@ -102,7 +104,7 @@ class SnapshotFolder:
             if reach == since.reach:
                 return since
             span = f"{since.reach.offset}-{reach.offset}.{reach.applied}"
-            self._put_in(partial, f"shard-{shard:04d}.{span}.changes")
+            self._put_in(partial, f"shard-{shard:04d}.{span}", "changes")
         return Snapshot(shard, reach, since.copied)
 
     @contextmanager
@@ -118,9 +120,9 @@ class SnapshotFolder:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
 
-    def _put_in(self, partial: Path, name: str) -> None:
+    def _put_in(self, partial: Path, name: str, suffix: str) -> None:
         _sync(partial)
-        partial.replace(self.path / name)
+        partial.replace(self.path / f"{name}.{_digest(partial)}.{suffix}")
         _sync(self.path)
 
     def bring_up(self, shard: int, to: Path) -> Snapshot | None:
@@ -132,14 +134,14 @@ class SnapshotFolder:
         Raises
         ------
         OSError, sqlite3.Error
-            When ``to`` can't be read or written.
+            When ``to`` can't be read or written, or the folder can't be listed.
         """
         restored = self._restore(shard, to, read_reach(to).offset if to.exists() else -1)
         if not to.exists():
             return None
         before = read_reach(to)
         here = (before.offset, before.applied)
-        further = [path for to_there, path in self._changes(shard) if to_there > here]
+        further = [path for to, path in self._changes(shard) if to > here and _is_whole(path)]
         reach, taken = apply_changes(further, to)
         return Snapshot(shard, reach, before.position) if taken or restored else None
 
@@ -153,9 +155,9 @@ class SnapshotFolder:
                     break
                 try:
                     shutil.copyfile(path, partial)
-                    reach = self._look(shard, partial)
-                    _check(partial, reach, offset)
-                except (FileNotFoundError, sqlite3.Error, _UnusableError) as error:
+                    _check_digest(partial, path)
+                    _check(partial, self._look(shard, partial), offset)
+                except (OSError, sqlite3.Error, _UnusableError) as error:
                     _log.warning("snapshot_skipped", path=str(path), reason=str(error))
                 else:
                     _put(partial, to)
@@ -232,6 +234,25 @@ def _check(copy: Path, reach: Reach, offset: int) -> None:
         said = reader.damage()
     if said is not None:
         raise _UnusableError(f"damaged: {said}")
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        _check_digest(path, path)
+    except (OSError, _UnusableError) as error:
+        _log.warning("changes_skipped", path=str(path), reason=str(error))
+        return False
+    return True
+
+
+def _check_digest(content: Path, named: Path) -> None:
+    if _digest(content) != named.name.rsplit(".", 2)[1]:
+        raise _UnusableError("damaged: its digest is not that of its name")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, bound(blake2b, digest_size=8)).hexdigest()
 
 
 def _put(partial: Path, to: Path) -> None:

@@ -26,6 +26,7 @@ from tests.flows.broker.engines_made import (
     payment,
 )
 from tests.flows.broker.outboxes_made import positions_and_values, published, wait_until
+from tests.kafka_level import MakeKafkaParams
 
 OTHER_POLICY = default_policy_text() + "\n# another\n"
 four_shards = pytest.mark.parametrize("kafka_params", [SHARDS], indirect=True)
@@ -101,16 +102,17 @@ def test_answers_that_the_fallback_gave_before_a_death_are_logged_at_the_next_st
     ]
 
 
-@pytest.mark.parametrize("table", [None, "state"])
+@pytest.mark.parametrize("harm", ["header", "state", "empty", "begun"])
 def test_a_damaged_file_is_put_aside_and_made_again(
-    kafka_params: KafkaParams, tmp_path: Path, table: str | None
+    make_kafka_params: MakeKafkaParams, tmp_path: Path, harm: str
 ) -> None:
+    kafka_params = make_kafka_params(snapshots=tmp_path / "copies")
     asked = [payment(f"t-{number}", shards=1) for number in range(20)]
     with engine(kafka_params, tmp_path) as running:
         answers = [decide(running, each) for each in asked]
     file = shard_file(tmp_path, 0)
     before = ledger_of(tmp_path, 0)
-    spoil(file, table)
+    spoil(file, harm)
 
     with engine(kafka_params, tmp_path) as running:
         wait_until(lambda: owned(running) == {0}, "the shard is back")
@@ -122,13 +124,20 @@ def test_a_damaged_file_is_put_aside_and_made_again(
     assert file.with_name("shard-0000.db.damaged").exists()
 
 
-def spoil(file: Path, table: str | None) -> None:
-    """Write over the beginning of a file, or over where a table begins."""
-    page = 1
-    if table is not None:
+def spoil(file: Path, harm: str) -> None:
+    """Write over the beginning of a file or of a table; or leave what a kill leaves that is early."""
+    if harm in ("empty", "begun"):
+        file.unlink()
         with closing(sqlite3.connect(file)) as opened:
-            asked = opened.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,))
-            (page,) = asked.fetchone()
-    with file.open("r+b") as opened_raw:
-        opened_raw.seek((page - 1) * 4_096)
-        opened_raw.write(b"\xff" * 4_096)
+            if harm == "begun":
+                opened.execute("PRAGMA journal_mode = WAL")
+            assert opened.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+        file.touch()
+        return
+    page = 1
+    if harm == "state":
+        with closing(sqlite3.connect(file)) as opened:
+            (page,) = opened.execute("SELECT rootpage FROM sqlite_master WHERE name = 'state'").fetchone()
+    with file.open("r+b") as raw:
+        raw.seek((page - 1) * 4_096)
+        raw.write(b"\xff" * 4_096)

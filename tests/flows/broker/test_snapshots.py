@@ -1,9 +1,11 @@
 import os
+import re
 import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from hashlib import blake2b
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,19 @@ def folder(tmp_path: Path) -> SnapshotFolder:
 
 
 def names(folder: SnapshotFolder) -> list[str]:
-    return sorted(path.name for path in folder.path.iterdir())
+    """The names of what is there, without the digests in them."""
+    return sorted(re.sub(r"\.[0-9a-f]{16}\.", ".", path.name) for path in folder.path.iterdir())
+
+
+def copy_at(folder: SnapshotFolder, offset: int) -> Path:
+    (found,) = folder.path.glob(f"shard-0003.{offset}.*.db")
+    return found
+
+
+def named_rightly(path: Path) -> None:
+    """Give a copy the digest of what is in it now."""
+    digest = blake2b(path.read_bytes(), digest_size=8).hexdigest()
+    path.rename(path.with_name(f"{path.name.rsplit('.', 2)[0]}.{digest}.db"))
 
 
 def ledger(path: Path) -> list[tuple[int, bytes]]:
@@ -96,16 +110,17 @@ def test_a_process_that_lags_removes_nothing_newer(
     assert names(folder) == ["shard-0003.22.db", "shard-0003.42.db", "shard-0003.6.db", "shard-0003.8.db"]
 
 
+@pytest.mark.parametrize("named", [False, True])
 @pytest.mark.parametrize(
     "harm", ["damaged", "empty", "of another program", "of another log", "under another name"]
 )
 def test_a_copy_that_can_t_be_used_is_skipped_for_the_one_before(
-    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path, harm: str
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path, harm: str, named: bool
 ) -> None:
     shard.pay(200)
     sound = folder.save(3, shard.path)
     shard.pay(200)
-    path = folder.path / f"shard-0003.{folder.save(3, shard.path).reach.offset}.db"
+    path = copy_at(folder, folder.save(3, shard.path).reach.offset)
     if harm == "damaged":
         damage(path)
     elif harm == "empty":
@@ -118,11 +133,39 @@ def test_a_copy_that_can_t_be_used_is_skipped_for_the_one_before(
         with closing(SqliteShard(path)) as copy:
             assert copy.belongs_to(MARK + 2)
     else:
-        shutil.copyfile(folder.path / f"shard-0003.{sound.reach.offset}.db", path)
+        shutil.copyfile(copy_at(folder, sound.reach.offset), path)
+    if named:
+        named_rightly(path)
 
     assert folder.bring_up(3, tmp_path / "restored.db") == sound
     assert ledger(tmp_path / "restored.db") == shard.decisions()[:200]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_single_bit_that_changed_is_found_and_what_can_t_be_read_is_skipped(
+    shard: ShardFile, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    shard.pay(20)
+    sound = folder.save(3, shard.path)
+    for _ in range(3):
+        shard.pay(20)
+        folder.save(3, shard.path)
+    newest, older = copy_at(folder, 162), copy_at(folder, 122)
+    content = bytearray(newest.read_bytes())
+    content[-100] ^= 1
+    newest.write_bytes(content)
+    older.unlink()
+    older.mkdir()
+
+    assert folder.bring_up(3, tmp_path / "none.db") is None
+    folder.save(3, shard.path)
+    assert sound.reach.offset < 122
+    assert ledger(bring_up(folder, tmp_path)) == shard.decisions()
+
+
+def bring_up(folder: SnapshotFolder, tmp_path: Path) -> Path:
+    assert folder.bring_up(3, tmp_path / "restored.db") is not None
+    return tmp_path / "restored.db"
 
 
 def test_what_stood_in_the_place_of_a_restored_file_leaves_nothing(
