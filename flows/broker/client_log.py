@@ -38,6 +38,10 @@ class ClientLog(logging.Handler):
         if self._connecting or now - self._said.get(kind, -QUIET_S) < QUIET_S:
             return
         self._said[kind] = now
+        if record.exc_info and record.exc_info[1] is not None:
+            # Where in the client it happened helps nobody, and fills the screen.
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]!r}", None
+            record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         root = logging.getLogger()
         if root.isEnabledFor(logging.WARNING):

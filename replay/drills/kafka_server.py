@@ -1,11 +1,13 @@
 """A real Apache Kafka broker in a process of its own, for drills and tests: one node, KRaft, a free port."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -100,6 +102,7 @@ class KafkaServer:
             **(properties or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._said_from = 0
 
     @property
     def bootstrap(self) -> str:
@@ -124,15 +127,17 @@ class KafkaServer:
         KafkaMissingError
             When this machine can't run one.
         KafkaStartError
-            When it ends, or does not answer within two minutes.
+            When folder or port are in use, when it ends, or when it does not answer within two minutes.
         """
         assert not self.running, "the broker runs already"
+        self._require_free()
         begun = time.monotonic()
         classes = f"{kafka_jars()}/*"
         file = self._write_properties()
         if not (self.folder / "data").exists():
             self._format(classes, file)
         with self._log.open("ab") as log:
+            self._said_from = log.tell()
             self._process = subprocess.Popen(
                 ["java", *_JAVA, "-cp", classes, "kafka.Kafka", str(file)],
                 stdin=subprocess.DEVNULL,
@@ -220,7 +225,22 @@ class KafkaServer:
                 return
 
     def _said(self) -> str:
-        return self._log.read_text("utf-8", "replace")[-4_000:].strip()
+        """The end of what this start of it said."""
+        with self._log.open("rb") as log:
+            log.seek(self._said_from)
+            return log.read().decode("utf-8", "replace")[-4_000:].strip()
+
+    def _require_free(self) -> None:
+        """Nobody may use the folder or the port: a second broker would damage what the first one writes."""
+        with suppress(FileNotFoundError), (self.folder / "data" / ".lock").open("r+b") as lock:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise KafkaStartError(
+                    f"{self.folder}: another broker works with this folder; end it first"
+                ) from None
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1.0):
+            raise KafkaStartError(f"{self.bootstrap}: something else listens there already")
 
     def _running(self) -> "subprocess.Popen[bytes]":
         assert self._process is not None, "the broker was not started"

@@ -20,6 +20,8 @@ from flows.sqlite_shard import SqliteShard
 LOOK_S: Final = 1.0
 AFTER: Final = 200
 """Records of a shard's log: fewer are applied again in no time."""
+AT_LEAST_EVERY_S: Final = 10.0
+"""However few records came, they are saved after so long."""
 AFTER_BEHIND: Final = 20_000
 """The same while a shard is behind: then the processor's time is its own, and callers wait for it."""
 WHOLE_AFTER: Final = 4_000
@@ -127,6 +129,7 @@ class _Watched:
         opened.stored = self._changes.note
         self._saved = saved
         self._whole_not_before = 0.0
+        self._save_at = 0.0
         self._lock = threading.Lock()
 
     def save_if_due(self, live: bool) -> None:
@@ -134,12 +137,14 @@ class _Watched:
         with self._lock:
             saved = self._saved
             gained = self._opened.end - (self._begun_at if saved is None else saved.reach.position)
+            now = time.monotonic()
+            due = gained >= AFTER or (gained > 0 and now >= self._save_at) if live else gained >= AFTER_BEHIND
             if saved is None:
-                if (live or gained >= AFTER_BEHIND) and time.monotonic() >= self._whole_not_before:
+                if (live or due) and now >= self._whole_not_before:
                     self._save_whole()
-            elif gained >= (AFTER if live else AFTER_BEHIND):
+            elif due:
                 long = saved.reach.position - saved.copied >= WHOLE_AFTER
-                if long and time.monotonic() >= self._whole_not_before:
+                if long and now >= self._whole_not_before:
                     self._save_whole()
                 else:
                     self._save_changes()
@@ -162,6 +167,7 @@ class _Watched:
         self._saved = None
         try:
             self._saved = self._folder.save(self.shard, self._path)
+            self._save_at = time.monotonic() + AT_LEAST_EVERY_S
         finally:
             now = time.monotonic()
             self._whole_not_before = now + (now - begun) / SHARE
@@ -170,3 +176,4 @@ class _Watched:
         saved, self._saved = self._saved, None  # what was taken and not saved, only a whole copy has
         assert saved is not None
         self._saved = self._folder.add(saved, self._path, self._changes.take())
+        self._save_at = time.monotonic() + AT_LEAST_EVERY_S

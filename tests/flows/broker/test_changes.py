@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from flows.broker.shards import snapshotter as snapshotter_module
 from flows.broker.shards.changes import Changes, read_reach
 from flows.broker.shards.snapshots import Snapshot, SnapshotFolder
 from flows.broker.shards.snapshotter import AFTER, Snapshotter
@@ -182,6 +183,19 @@ def test_the_snapshotter_saves_what_changed_and_hands_over_the_rest(
     found = folder.bring_up(3, tmp_path / "other.db")
     assert found == Snapshot(3, read_reach(writing.shard.path), 0)
     assert content(tmp_path / "other.db") == content(writing.shard.path)
+
+
+def test_few_records_are_saved_after_a_while(
+    writing: Writing, folder: SnapshotFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshotter_module, "AT_LEAST_EVERY_S", 0.1)
+    snapshotter = Snapshotter(folder)
+    snapshotter.watch(3, writing.shard, None, lambda: True)
+    snapshotter.start()
+    wait_until(lambda: folder.path.exists() and names(folder) == ["shard-0003.0.db"], "a copy")
+    writing.append(1)
+    wait_until(lambda: names(folder) == ["shard-0003.0-10.0.changes", "shard-0003.0.db"], "changes")
+    snapshotter.stop()
 
 
 def test_where_changes_were_not_saved_a_whole_copy_is(

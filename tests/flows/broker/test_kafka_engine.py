@@ -10,8 +10,9 @@ from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated, 
 from alerting.engine import Health, PayloadConflictError, UnknownTransactionError
 from alerting.policy import policy_version
 from detectors.events import Location, Outcome, OutcomeKind, Tick, Verdict
-from flows.broker.files import shard_file
+from flows.broker.files import PartitionError, shard_file
 from flows.broker.params import KafkaParams
+from flows.broker.shards.fetching import Fetching
 from flows.broker.topic_specs import DECISIONS
 from flows.policy_file import default_policy_text
 from geo import Position
@@ -122,6 +123,17 @@ def test_a_damaged_file_is_put_aside_and_made_again(
     assert late.source is Source.ENGINE
     assert ledger_of(tmp_path, 0)[:-1] == before
     assert file.with_name("shard-0000.db.damaged").exists()
+
+
+def test_a_shard_is_not_fetched_from_a_log_that_was_made_again(
+    kafka_params: KafkaParams, tmp_path: Path
+) -> None:
+    fetching = Fetching(kafka_params, "of the log before", tmp_path, None)
+    fetching.begin(0)
+
+    with pytest.raises(PartitionError, match="was deleted and made again while this process ran"):
+        wait_until(lambda: bool(fetching.done()), "an answer")
+    fetching.stop()
 
 
 def spoil(file: Path, harm: str) -> None:

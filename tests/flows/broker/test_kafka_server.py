@@ -1,9 +1,13 @@
 """The broker of tests and drills: it serves, dies, comes back with its data, and can be frozen."""
 
+from pathlib import Path
+
+import pytest
+
 from flows.broker.connection import make_consumer, make_producer, topic
 from flows.broker.params import KafkaParams
 from flows.broker.topic_specs import SHARD_LOG
-from replay.drills.kafka_server import KafkaServer
+from replay.drills.kafka_server import KafkaServer, KafkaStartError
 from tests.kafka_level import MakeKafkaParams
 
 
@@ -37,6 +41,19 @@ def test_a_killed_broker_comes_back_on_its_port_with_what_it_acknowledged(
     own_kafka.kill()
     assert not own_kafka.running
     own_kafka.restart()
+    write(kafka_params, b"after")
+    assert read(kafka_params, 2) == [b"before", b"after"]
+
+
+def test_a_second_broker_is_refused_and_leaves_the_first_one_alone(
+    own_kafka: KafkaServer, kafka_params: KafkaParams, tmp_path: Path
+) -> None:
+    write(kafka_params, b"before")
+    port = int(own_kafka.bootstrap.partition(":")[2])
+    with pytest.raises(KafkaStartError, match=r"another broker works with this folder; end it first"):
+        KafkaServer(own_kafka.folder).start()
+    with pytest.raises(KafkaStartError, match=rf":{port}: something else listens there already"):
+        KafkaServer(tmp_path / "other", port=port).start()
     write(kafka_params, b"after")
     assert read(kafka_params, 2) == [b"before", b"after"]
 

@@ -12,11 +12,13 @@ from typer.testing import CliRunner, Result
 
 from flows.broker.committed import Published, ingest_group, read_published
 from flows.broker.connection import make_consumer, make_producer, topic
+from flows.broker.first_policy import ensure_first_policy
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.transactions import TransactionalOutlet
 from flows.broker.status import ClusterStatus, read_status
 from flows.broker.topic_specs import DEAD_LETTERS, SHARD_LOG
 from flows.broker.wire import LogMessage, message_headers
+from flows.policy_file import default_policy_text
 from replay.cli import app
 from tests.flows.broker.outboxes_made import joined
 from tests.flows.shards_made import payment
@@ -147,6 +149,31 @@ def test_the_mark_of_a_transaction_is_nothing_that_waits(kafka_params: KafkaPara
 
     assert end == 2
     assert (status.behind, status.problems(A_YEAR_S)) == (0, [])
+
+
+@pytest.mark.usefixtures("member")
+def test_what_was_aborted_is_nothing_that_waits(kafka_params: KafkaParams) -> None:
+    with closing(make_producer(kafka_params, transactional_id=kafka_params.prefix)) as producer:
+        producer.init_transactions()
+        producer.begin_transaction()
+        producer.send(topic(kafka_params, "payments"), b"{}", partition=0)
+        producer.flush()
+        producer.abort_transaction()
+
+    status = read_status(kafka_params)
+
+    assert (status.behind, status.problems(A_YEAR_S)) == (0, [])
+
+
+@pytest.mark.usefixtures("member")
+def test_a_first_policy_waits_since_it_was_logged(kafka_params: KafkaParams) -> None:
+    assert ensure_first_policy(kafka_params, default_policy_text()) == [0]
+
+    (shard,) = read_status(kafka_params).shards
+
+    assert shard.lag_records == 1
+    assert shard.lag_s is not None
+    assert shard.lag_s < A_YEAR_S
 
 
 @pytest.mark.usefixtures("member")
