@@ -4,7 +4,7 @@ The Kafka client hands out what it fetched partition by partition: a shard that 
 would hold up all others until it has caught up. So it is read by a client of its own, a little at a time.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from kafka.errors import KafkaError
@@ -43,6 +43,13 @@ class Backlog:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def topic_id(self) -> str | None:
+        """What the brokers call the shard log that this reads, if they said."""
+        consumer: Any = self._consumer  # it has the ids with the other metadata, and no public name for them
+        found = consumer._client.cluster.topic_id(self._place.topic)
+        return None if found is None else str(found)
 
     @property
     def end(self) -> int:

@@ -11,7 +11,6 @@ from kafka.errors import KafkaError
 from flows.broker.committed import read_published
 from flows.broker.connection import BrokerError
 from flows.broker.files import PartitionError, put_aside, shard_file
-from flows.broker.identity import topic_id
 from flows.broker.params import KafkaParams
 from flows.broker.shards.backlog import Backlog
 from flows.broker.shards.changes import read_reach
@@ -94,11 +93,12 @@ class Fetching:
             When the shard log is another one than at the start.
         """
         file = shard_file(self._folder, shard)
-        if topic_id(self._params) != self._topic_id:
-            raise PartitionError("the shard log was deleted and made again while this process ran")
         _put_aside_if_unreadable(file)
         saved = None if self._snapshots is None else self._bring_up(self._snapshots, shard, file)
         backlog = Backlog(self._params, shard)
+        if backlog.topic_id not in (None, self._topic_id):
+            backlog.close()
+            raise PartitionError("the shard log was deleted and made again while this process ran")
         try:
             published = read_published(self._params, [shard], _PUBLISHED_S)[shard].position
         except (BrokerError, KafkaError) as error:

@@ -1,8 +1,8 @@
 """Copies of shard files in a folder that all processes share: a take-over is a copy and the partition's tail.
 
-A copy is named after its shard, the offset that its partition goes on at and a digest of its content:
-``shard-0003.81422.1f0c88a2e6b7d495.db``. What the file gained since then is in files of changes, named from
-offset to offset and after the log position that is applied: ``shard-0003.81422-81930.81901.DIGEST.changes``.
+A copy is named after its shard, the offset that its partition goes on at, the log position that is applied,
+and a checksum (CRC-32) of its content: ``shard-0003.81422.80112.9ae0daaf.db``. What the file gained since
+is in files of changes, from offset to offset, named alike: ``shard-0003.81422-81930.81901.0d4a11f3.changes``.
 Each appears whole or not at all, and is used only if its content is as it was.
 """
 
@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial as bound
-from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
+from zlib import crc32
 
 import structlog
 
@@ -31,9 +30,10 @@ KEPT: Final = 2
 ABANDONED_S: Final = 3_600.0
 """A copy that was begun so long ago belongs to a process that died."""
 
-_NAME: Final = re.compile(r"shard-(\d{4,})\.(\d+)\.([0-9a-f]{16})\.db")
-_CHANGES: Final = re.compile(r"shard-(\d{4,})\.\d+-(\d+)\.(\d+)\.([0-9a-f]{16})\.changes")
+_NAME: Final = re.compile(r"shard-(\d{4,})\.(\d+)\.(\d+)\.([0-9a-f]{8})\.db")
+_CHANGES: Final = re.compile(r"shard-(\d{4,})\.\d+-(\d+)\.(\d+)\.([0-9a-f]{8})\.changes")
 _PARTIAL: Final = ".partial"
+_BLOCK: Final = 1 << 20
 
 _log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ class SnapshotFolder:
         with self._new_file(shard, file) as partial:
             _copy_live(file, partial)
             reach = self._look(shard, partial)
-            self._put_in(partial, f"shard-{shard:04d}.{reach.offset}", "db")
+            self._put_in(partial, f"shard-{shard:04d}.{reach.offset}.{reach.applied}", "db")
         self._clear(shard, reach.offset)
         return Snapshot(shard, reach, reach.position)
 
@@ -122,7 +122,7 @@ class SnapshotFolder:
 
     def _put_in(self, partial: Path, name: str, suffix: str) -> None:
         _sync(partial)
-        partial.replace(self.path / f"{name}.{_digest(partial)}.{suffix}")
+        partial.replace(self.path / f"{name}.{_checksum(partial)}.{suffix}")
         _sync(self.path)
 
     def bring_up(self, shard: int, to: Path) -> Snapshot | None:
@@ -155,7 +155,7 @@ class SnapshotFolder:
                     break
                 try:
                     shutil.copyfile(path, partial)
-                    _check_digest(partial, path)
+                    _check_content(partial, path)
                     _check(partial, self._look(shard, partial), offset)
                 except (OSError, sqlite3.Error, _UnusableError) as error:
                     _log.warning("snapshot_skipped", path=str(path), reason=str(error))
@@ -177,14 +177,14 @@ class SnapshotFolder:
                 raise _UnusableError("follows the log of another shard or topic")
         return read_reach(path)
 
-    def _copies(self, shard: int) -> Iterator[tuple[int, Path]]:
+    def _copies(self, shard: int) -> list[tuple[int, Path]]:
         """Offsets and files of a shard's copies, newest first."""
         found = []
         for path in self.path.glob("shard-*.db"):
             name = _NAME.fullmatch(path.name)
             if name is not None and int(name[1]) == shard:
-                found.append((int(name[2]), path))
-        yield from sorted(found, reverse=True)
+                found.append((int(name[2]), int(name[3]), path))
+        return [(offset, path) for offset, _, path in sorted(found, reverse=True)]
 
     def _changes(self, shard: int) -> list[tuple[tuple[int, int], Path]]:
         """Offset and applied position that the changes of a shard lead to, and their files, in order."""
@@ -238,21 +238,24 @@ def _check(copy: Path, reach: Reach, offset: int) -> None:
 
 def _is_whole(path: Path) -> bool:
     try:
-        _check_digest(path, path)
+        _check_content(path, path)
     except (OSError, _UnusableError) as error:
         _log.warning("changes_skipped", path=str(path), reason=str(error))
         return False
     return True
 
 
-def _check_digest(content: Path, named: Path) -> None:
-    if _digest(content) != named.name.rsplit(".", 2)[1]:
-        raise _UnusableError("damaged: its digest is not that of its name")
+def _check_content(content: Path, named: Path) -> None:
+    if _checksum(content) != named.name.rsplit(".", 2)[1]:
+        raise _UnusableError("damaged: its content is not what was saved under its name")
 
 
-def _digest(path: Path) -> str:
+def _checksum(path: Path) -> str:
+    found = 0
     with path.open("rb") as file:
-        return file_digest(file, bound(blake2b, digest_size=8)).hexdigest()
+        while block := file.read(_BLOCK):
+            found = crc32(block, found)
+    return f"{found:08x}"
 
 
 def _put(partial: Path, to: Path) -> None:

@@ -120,8 +120,9 @@ def folder(tmp_path: Path) -> SnapshotFolder:
 
 
 def names(folder: SnapshotFolder) -> list[str]:
-    """The names of what is there, without the digests in them."""
-    return sorted(re.sub(r"\.[0-9a-f]{16}\.", ".", path.name) for path in folder.path.iterdir())
+    """The names of what is there, without checksums, and of copies without what is applied."""
+    found = (re.sub(r"\.[0-9a-f]{8}\.(db|changes)$", r".\1", path.name) for path in folder.path.iterdir())
+    return sorted(re.sub(r"\.\d+\.db$", ".db", name) for name in found)
 
 
 def test_changes_of_another_log_are_not_applied(

@@ -5,8 +5,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from hashlib import blake2b
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -30,8 +30,9 @@ def folder(tmp_path: Path) -> SnapshotFolder:
 
 
 def names(folder: SnapshotFolder) -> list[str]:
-    """The names of what is there, without the digests in them."""
-    return sorted(re.sub(r"\.[0-9a-f]{16}\.", ".", path.name) for path in folder.path.iterdir())
+    """The names of what is there, without checksums, and of copies without what is applied."""
+    found = (re.sub(r"\.[0-9a-f]{8}\.(db|changes)$", r".\1", path.name) for path in folder.path.iterdir())
+    return sorted(re.sub(r"\.\d+\.db$", ".db", name) for name in found)
 
 
 def copy_at(folder: SnapshotFolder, offset: int) -> Path:
@@ -40,9 +41,8 @@ def copy_at(folder: SnapshotFolder, offset: int) -> Path:
 
 
 def named_rightly(path: Path) -> None:
-    """Give a copy the digest of what is in it now."""
-    digest = blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    path.rename(path.with_name(f"{path.name.rsplit('.', 2)[0]}.{digest}.db"))
+    """Give a copy the checksum of what is in it now."""
+    path.rename(path.with_name(f"{path.name.rsplit('.', 2)[0]}.{crc32(path.read_bytes()):08x}.db"))
 
 
 def ledger(path: Path) -> list[tuple[int, bytes]]:
