@@ -1,7 +1,8 @@
 """What it takes to open a shard that the group gave us, got hold of while the flow goes on."""
 
 import sqlite3
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -33,6 +34,14 @@ class Found(NamedTuple):
     """What the shared folder holds, if the file holds just that."""
 
 
+class _Turn:
+    """Which of the attempts at a shard's file is the last, and who works on it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.number = 0
+
+
 class Fetching:
     """Gets hold of shards on threads of its own. To be asked by one thread.
 
@@ -54,11 +63,14 @@ class Fetching:
         self._folder = folder
         self._snapshots = snapshots
         self._under_way: dict[int, Future[Found]] = {}
+        self._turns: dict[int, _Turn] = {}
         self._worker = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="restore")
 
     def begin(self, shard: int) -> None:
         """Get hold of a shard's file: ours, or a newer copy."""
-        self._under_way[shard] = self._worker.submit(self._fetch, shard)
+        turn = self._turns.setdefault(shard, _Turn())
+        turn.number += 1
+        self._under_way[shard] = self._worker.submit(self._fetch_in_turn, shard, turn, turn.number)
 
     def __bool__(self) -> bool:
         return bool(self._under_way)
@@ -83,6 +95,14 @@ class Fetching:
         """End; what is under way is finished, and let go."""
         self.forget_all()
         self._worker.shutdown()
+
+    def _fetch_in_turn(self, shard: int, turn: "_Turn", number: int) -> Found:
+        # One that was forgotten while it ran may be running still: nobody touches a file beside it, nor does
+        # it begin behind a later one, whose file is open by then.
+        with turn.lock:
+            if number != turn.number:
+                raise CancelledError
+            return self._fetch(shard)
 
     def _fetch(self, shard: int) -> Found:
         """Get hold of the file, of what comes behind it, and of how far the shard is published.

@@ -141,7 +141,7 @@ class SnapshotFolder:
             return None
         before = read_reach(to)
         here = (before.offset, before.applied)
-        further = [path for to, path in self._changes(shard) if to > here and _is_whole(path)]
+        further = [path for there, path in self._changes(shard) if there > here and _is_whole(path)]
         reach, taken = apply_changes(further, to)
         return Snapshot(shard, reach, before.position) if taken or restored else None
 
@@ -199,8 +199,9 @@ class SnapshotFolder:
         """Remove what is older than the last two up to an offset; newer ones are of who knows better."""
         copies = [(at, path) for at, path in self._copies(shard) if at <= offset]
         old = [path for _, path in copies[KEPT:]]
-        oldest, _ = copies[:KEPT][-1]
-        old += [path for (to, _), path in self._changes(shard) if to <= oldest]
+        if copies:  # another process may have removed even the newest
+            oldest, _ = copies[:KEPT][-1]
+            old += [path for (there, _), path in self._changes(shard) if there <= oldest]
         long_ago = time.time() - ABANDONED_S
         for path in self.path.glob(f".shard-{shard:04d}.*{_PARTIAL}"):
             with suppress(OSError):
