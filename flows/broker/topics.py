@@ -10,10 +10,10 @@ from kafka import KafkaAdminClient, OffsetSpec, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import InvalidPartitionsError, NoError, TopicAlreadyExistsError, for_code
 
-from flows.broker.connection import BrokerError, in_words, make_admin, topic
+from flows.broker.connection import BrokerError, in_words, make_admin
 from flows.broker.errors import TopicMissingError, broker_error
 from flows.broker.params import KafkaParams
-from flows.broker.topic_specs import FOR_EVER, SHARD_LOG, Growth, TopicSpec, topic_specs
+from flows.broker.topic_specs import FOR_EVER, Growth, TopicSpec, topic_specs
 
 _AT_LEAST: Final = frozenset({"retention.ms", "retention.bytes", "max.message.bytes", "min.insync.replicas"})
 """Settings that an operator may have set higher."""
@@ -70,7 +70,7 @@ def compare_topics(params: KafkaParams) -> list[Difference]:
         When the brokers can't be asked.
     """
     with _admin(params, "look at the topics") as admin:
-        return list(_differences(admin, topic_specs(params)))
+        return _differences(admin, topic_specs(params))
 
 
 def apply_topics(params: KafkaParams) -> Applied:
@@ -86,15 +86,9 @@ def apply_topics(params: KafkaParams) -> Applied:
     """
     specs = topic_specs(params)
     with _admin(params, "look at the topics") as admin:
-        before = list(_differences(admin, specs))
+        before = _differences(admin, specs)
     missing = {each.topic for each in before if each.setting == _TOPIC}
-    # Where the shard log has another count, it is the setting that is wrong, and nothing grows after it.
-    misled = any(each.topic == topic(params, SHARD_LOG) and each.setting == _PARTITIONS for each in before)
-    wrong = [
-        each
-        for each in before
-        if each.setting != _TOPIC and not each.by_hand and not (misled and each.setting == _PARTITIONS)
-    ]
+    wrong = [each for each in before if each.setting != _TOPIC and not each.by_hand]
     with _admin(params, "make topics") as admin:
         created = _create(params, admin, [spec for spec in specs if spec.name in missing])
     with _admin(params, "change the settings of topics") as admin:
@@ -163,7 +157,15 @@ def _admin(params: KafkaParams, doing: str) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def _differences(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Difference]:
+def _differences(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> list[Difference]:
+    all_ = list(_each_difference(admin, specs))
+    exact = {spec.name for spec in specs if spec.exact}
+    # Where the shard log has another count, it is the setting that is wrong, and nothing is to grow after it.
+    misled = any(each.topic in exact and each.setting == _PARTITIONS for each in all_)
+    return [each for each in all_ if not misled or each.setting != _PARTITIONS or each.topic in exact]
+
+
+def _each_difference(admin: KafkaAdminClient, specs: Sequence[TopicSpec]) -> Iterator[Difference]:
     found = _find(admin, [spec.name for spec in specs])
     for spec in specs:
         here = found.get(spec.name)
@@ -181,7 +183,7 @@ def _left(
     deadline = time.monotonic() + _SETTLE_S
     cured = {(each.topic, each.setting) for each in changed}
     while True:
-        left = list(_differences(admin, specs))
+        left = _differences(admin, specs)
         settled = cured.isdisjoint((each.topic, each.setting) for each in left)
         if settled or time.monotonic() > deadline:
             return left
