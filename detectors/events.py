@@ -149,7 +149,8 @@ class Payment:
         if not lowest <= self.amount_minor <= MAX_AMOUNT_MINOR:
             raise ValueError(
                 f"amount_minor: {shown(self.amount_minor)} is out of range; "
-                f"allowed: {lowest}..10**15 minor units for {self.payment_type}"
+                # Not digit by digit: so many would be masked as a card number.
+                f"allowed: {lowest}..{MAX_AMOUNT_MINOR:.0e} minor units for {self.payment_type}"
             )
 
     @property

@@ -42,9 +42,10 @@ def status(
 
     On Kafka the brokers are asked, no process: who owns each shard, where its log ends, how far it is
     published, how many records and seconds it is behind; how far the input topics are read; how many dead
-    letters there are. Wrong is a shard without an owner, a group in change, inputs of which records wait
-    and nobody reads, and a lag beyond --max-lag-s. Without brokers, or with --data-dir, the shard file in the
-    data folder is read, also beside a running server; wrong is then that none runs, and the lag.
+    letters there are. Wrong is another number of shards than kafka.shards, a shard without an owner, a group
+    in change, inputs of which records wait and nobody reads, and a lag beyond --max-lag-s. Without brokers,
+    or with --data-dir, the shard file in the data folder is read, also beside a running server; wrong is
+    then that none runs, and the lag.
 
     Example: `tapwatch status --max-lag-s 5 --json`
     """

@@ -34,8 +34,6 @@ _MAX_BACKOFF_MS: Final = 1_000
 _HEARTBEATS_PER_TIMEOUT: Final = 3
 _LOOK_AGAIN_S: Final = 0.2
 
-read_leniently()
-
 
 def topic(params: KafkaParams, kind: str) -> str:
     """The name of a topic.
@@ -123,6 +121,7 @@ def make_admin(params: KafkaParams, **more: Any) -> KafkaAdminClient:
 
 def _connected(make: Callable[..., _Client], params: KafkaParams, settings: dict[str, Any]) -> _Client:
     tone_down()
+    read_leniently()
     begun: list[KafkaNetClient] = []
 
     def network(**given: Any) -> KafkaNetClient:

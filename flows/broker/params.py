@@ -38,8 +38,8 @@ class KafkaParams:
     compression
         How records are packed on their way and on the broker's disk.
     snapshots
-        A folder that all processes share, for copies of shard files: who takes a shard over begins with the
-        newest. Without one it goes on from a file of its own, or reads the shard's log from the start.
+        A folder that all processes share, for copies of shard files and what changed since: who takes a shard
+        over begins there. Without one it goes on from a file of its own, or reads the log from the start.
     security
         Whether the connection is encrypted (SSL) and whether this client shows a name and password (SASL).
     sasl_mechanism, sasl_username, sasl_password

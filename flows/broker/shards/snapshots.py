@@ -167,7 +167,7 @@ class SnapshotFolder:
         return False
 
     def _look(self, shard: int, path: Path) -> Reach:
-        """How far a copy is, if it is what its name says."""
+        """How far a copy is, if this version can open it and it follows the log of its shard."""
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file:
             version = file.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA_VERSION:

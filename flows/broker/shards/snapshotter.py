@@ -4,7 +4,6 @@ Mostly it adds what changed since the last copy; now and then it makes a whole o
 """
 
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -86,7 +85,7 @@ class Snapshotter:
 
         Raises
         ------
-        OSError, sqlite3.Error, SnapshotError
+        OSError, SnapshotError
             When it can't be saved.
         """
         watched = self._watched.pop(shard, None)
@@ -103,7 +102,7 @@ class Snapshotter:
         live = all(each.is_live() for each in list(self._watched.values()))
         try:
             watched.save_if_due(live)
-        except (OSError, sqlite3.Error, SnapshotError) as error:
+        except (OSError, SnapshotError) as error:
             if watched.shard in self._watched:  # otherwise it was taken from us meanwhile
                 _log.error("snapshot_not_saved", shard=watched.shard, reason=str(error))
 
