@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from alerting.decision import Decision
-from detectors.events import Consent, Location, Merchant, Outcome, Payment, Preferences, Tick, Trade
+from detectors.events import Consent, Location, Merchant, Outcome, Payment, Preferences, Tick, Trade, Visit
 
-Published = Location | Consent | Preferences | Merchant | Tick | Trade
+Published = Location | Consent | Preferences | Merchant | Tick | Trade | Visit
 
 
 class PayloadConflictError(Exception):

@@ -7,102 +7,53 @@ holds each id once.
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from math import isfinite
 from typing import ClassVar, Final
 
 from detectors.checks import check_code, check_ids, check_mcc, check_text, check_time, joined, shown
+from detectors.event_words import (
+    Channel,
+    ConsentPurpose,
+    EntryMode,
+    OutcomeKind,
+    PaymentType,
+    ThreeDSStatus,
+    TradeSide,
+    Verdict,
+    Word,
+)
 from detectors.money import MINOR_DIGITS
 from geo import Position
+
+__all__ = [
+    "MAX_AMOUNT_MINOR",
+    "MAX_WATCHED",
+    "STRICT",
+    "Channel",
+    "Consent",
+    "ConsentPurpose",
+    "EntryMode",
+    "Location",
+    "Merchant",
+    "Outcome",
+    "OutcomeKind",
+    "Payment",
+    "PaymentType",
+    "Preferences",
+    "ThreeDSStatus",
+    "Tick",
+    "Trade",
+    "TradeSide",
+    "Verdict",
+    "Visit",
+    "Word",
+]
 
 MAX_AMOUNT_MINOR = 10**15
 MAX_WATCHED = 200
 
 STRICT: Final[dict[str, object]] = {"extra": "forbid", "strict": True}
 """How codecs read an event: nothing unknown, nothing converted (the attribute that pydantic looks for)."""
-
-
-class Word(StrEnum):
-    """Base of enumerations whose members are looked up at every payment."""
-
-    # Enum hashes a member's name in Python; a text's own hash does as well and costs a tenth.
-    __hash__ = str.__hash__
-
-
-class PaymentType(Word):
-    """What the payment does with the money."""
-
-    PURCHASE = "PURCHASE"
-    CASH_WITHDRAWAL = "CASH_WITHDRAWAL"
-    TRANSFER = "TRANSFER"
-    REFUND = "REFUND"
-    ACCOUNT_VERIFICATION = "ACCOUNT_VERIFICATION"
-
-
-class Channel(Word):
-    """Where the payer acts."""
-
-    POS = "POS"
-    ECOMMERCE = "ECOMMERCE"
-    ATM = "ATM"
-    MOTO = "MOTO"
-    WALLET = "WALLET"
-    BANK = "BANK"
-
-
-class EntryMode(Word):
-    """How the credential was read (the groups of ISO 8583 DE 22)."""
-
-    CHIP = "CHIP"
-    CONTACTLESS = "CONTACTLESS"
-    MAGSTRIPE = "MAGSTRIPE"
-    MANUAL = "MANUAL"
-    ECOMMERCE = "ECOMMERCE"
-    CREDENTIAL_ON_FILE = "CREDENTIAL_ON_FILE"
-
-
-class OutcomeKind(StrEnum):
-    """Who says how a payment turned out."""
-
-    STEP_UP = "STEP_UP"
-    FRAUD_REPORT = "FRAUD_REPORT"
-    CHARGEBACK = "CHARGEBACK"
-    ANALYST = "ANALYST"
-
-
-class Verdict(StrEnum):
-    """What an outcome says of the payment."""
-
-    FRAUD = "FRAUD"
-    GENUINE = "GENUINE"
-    UNDECIDED = "UNDECIDED"
-
-
-class ThreeDSStatus(StrEnum):
-    """The eight ``transStatus`` values of EMV 3-D Secure."""
-
-    Y = "Y"  # authenticated
-    N = "N"  # not authenticated
-    U = "U"  # could not be performed
-    A = "A"  # attempted
-    C = "C"  # challenge required
-    D = "D"  # decoupled challenge required
-    R = "R"  # rejected: do not authorise
-    I = "I"  # informational only  # noqa: E741
-
-
-class ConsentPurpose(StrEnum):
-    """What a consent allows; fraud checks need none."""
-
-    LOCATION_ALERTS = "LOCATION_ALERTS"
-    TRADING_ALERTS = "TRADING_ALERTS"
-
-
-class TradeSide(StrEnum):
-    """Which way a trade goes, seen from the user."""
-
-    BUY = "BUY"
-    SELL = "SELL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,11 +262,13 @@ class Merchant:
     chain_id: str | None = None
     opening_hours: str | None = None
     closed: bool = False
+    time_zone: str | None = None
 
     def __post_init__(self) -> None:
         check_ids(("merchant_id", self.merchant_id), ("tenant", self.tenant), ("chain_id", self.chain_id))
         check_text("name", self.name)
         check_text("opening_hours", self.opening_hours)
+        check_text("time_zone", self.time_zone)
         check_time("event_time", self.event_time)
         check_code("country", self.country, 2, "two capital letters (ISO 3166-1)")
         check_mcc(self.mcc)
@@ -325,6 +278,35 @@ class Merchant:
     @property
     def event_id(self) -> str:
         return joined("merchant", self.tenant, self.merchant_id, self.event_time.isoformat())
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A user was at a merchant, as something other than a payment tells: a check-in, a loyalty card."""
+
+    __pydantic_config__: ClassVar = STRICT
+    kind: ClassVar[str] = "visit"
+
+    visit_id: str
+    user_id: str
+    merchant_id: str
+    event_time: datetime
+    tenant: str = "default"
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        check_ids(
+            ("visit_id", self.visit_id),
+            ("user_id", self.user_id),
+            ("merchant_id", self.merchant_id),
+            ("tenant", self.tenant),
+        )
+        check_text("source", self.source)
+        check_time("event_time", self.event_time)
+
+    @property
+    def event_id(self) -> str:
+        return f"visit/{self.tenant}/{self.visit_id}"
 
 
 @dataclass(frozen=True, slots=True)

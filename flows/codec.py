@@ -24,6 +24,7 @@ from detectors.events import (
     Preferences,
     Tick,
     Trade,
+    Visit,
 )
 from detectors.knowledge import ShardKnowledge
 from flows.refusals import Problems, all_problems
@@ -37,6 +38,7 @@ Event = (
     | Merchant
     | Tick
     | Trade
+    | Visit
     | PolicyActivated
     | FallbackAnswered
     | ShardKnowledge

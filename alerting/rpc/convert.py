@@ -27,6 +27,7 @@ from detectors.events import (
     Preferences,
     Tick,
     Trade,
+    Visit,
 )
 from detectors.pan import contains_pan
 from geo import Position
@@ -72,6 +73,7 @@ PUBLISHED: Final[dict[str, Shape[Any, Any]]] = {
     "merchant": Shape(Merchant, events_pb2.Merchant, _POSITION),
     "tick": Shape(Tick, events_pb2.Tick),
     "trade": Shape(Trade, events_pb2.Trade),
+    "visit": Shape(Visit, events_pb2.Visit),
 }
 """The shapes of the events that ``Publish`` takes besides outcomes, by the name of their field."""
 

@@ -26,6 +26,7 @@ INPUTS: Final = (
     "locations",
     "ticks",
     "trades",
+    "visits",
     "outcomes",
     "preferences",
     "merchants",

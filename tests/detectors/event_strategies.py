@@ -24,6 +24,7 @@ from detectors.events import (
     Trade,
     TradeSide,
     Verdict,
+    Visit,
 )
 from geo import Position
 
@@ -134,6 +135,16 @@ MERCHANTS = st.builds(
     chain_id=optional(IDS),
     opening_hours=optional(TEXTS),
     closed=st.booleans(),
+    time_zone=optional(TEXTS),
+)
+VISITS = st.builds(
+    Visit,
+    visit_id=IDS,
+    user_id=IDS,
+    merchant_id=IDS,
+    event_time=TIMES,
+    tenant=TENANTS,
+    source=TEXTS,
 )
 TICKS = st.builds(
     Tick,
@@ -163,6 +174,6 @@ TRADES = st.builds(
 )
 
 EVENTS: st.SearchStrategy[Any] = st.one_of(
-    PAYMENTS, LOCATIONS, LABELS, STEP_UPS, CONSENTS, PREFERENCES, MERCHANTS, TICKS, TRADES
+    PAYMENTS, LOCATIONS, LABELS, STEP_UPS, CONSENTS, PREFERENCES, MERCHANTS, TICKS, TRADES, VISITS
 )
 """Any event that the outside world sends."""

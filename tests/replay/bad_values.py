@@ -77,6 +77,14 @@ GOOD: Final[dict[str, dict[str, Any]]] = {
         "chain_id": "ch-1",
         "opening_hours": "24/7",
         "closed": False,
+        "time_zone": "Europe/Brussels",
+    },
+    "visit": {
+        "visit_id": "v-1",
+        "merchant_id": "m-1",
+        "event_time": NOON,
+        "source": "door",
+        **WHO,
     },
     "tick": {
         "venue": "x",
@@ -127,7 +135,9 @@ _PLACE = tuple(
 )
 
 BAD: Final[dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(("transaction_id", "user_id", "merchant_id", "outcome_id", "trade_id", "venue"), _ID),
+    **dict.fromkeys(
+        ("transaction_id", "user_id", "merchant_id", "outcome_id", "trade_id", "visit_id", "venue"), _ID
+    ),
     **dict.fromkeys(("asset", "quote", "version", "tenant"), _ID),
     **dict.fromkeys(("device_id", "card_token", "chain_id"), tuple(v for v in _ID if v is not None)),
     **dict.fromkeys(("merchant_name", "name", "source", "code", "opening_hours", "time_zone"), _TEXT),

@@ -27,6 +27,7 @@ KIND_OF: Final = {
     "locations": "location",
     "ticks": "tick",
     "trades": "trade",
+    "visits": "visit",
     "outcomes": "outcome",
     "preferences": "preferences",
     "merchants": "merchant",

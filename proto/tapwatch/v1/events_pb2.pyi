@@ -751,6 +751,7 @@ class Merchant(_message.Message):
     CHAIN_ID_FIELD_NUMBER: _builtins.int
     OPENING_HOURS_FIELD_NUMBER: _builtins.int
     CLOSED_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
     merchant_id: _builtins.str
     """The merchant."""
     tenant: _builtins.str
@@ -769,6 +770,8 @@ class Merchant(_message.Message):
     """Opening hours in OpenStreetMap syntax."""
     closed: _builtins.bool
     """Whether it has closed for good."""
+    time_zone: _builtins.str
+    """IANA name of the zone that its opening hours are in; the user's zone when absent."""
     @_builtins.property
     def event_time(self) -> _timestamp_pb2.Timestamp:
         """From when on."""
@@ -791,10 +794,11 @@ class Merchant(_message.Message):
         chain_id: _builtins.str | None = ...,
         opening_hours: _builtins.str | None = ...,
         closed: _builtins.bool = ...,
+        time_zone: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_country", b"_country", "_mcc", b"_mcc", "_name", b"_name", "_opening_hours", b"_opening_hours", "_position", b"_position", "_radius_m", b"_radius_m", "_tenant", b"_tenant", "chain_id", b"chain_id", "country", b"country", "event_time", b"event_time", "mcc", b"mcc", "name", b"name", "opening_hours", b"opening_hours", "position", b"position", "radius_m", b"radius_m", "tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_country", b"_country", "_mcc", b"_mcc", "_name", b"_name", "_opening_hours", b"_opening_hours", "_position", b"_position", "_radius_m", b"_radius_m", "_tenant", b"_tenant", "_time_zone", b"_time_zone", "chain_id", b"chain_id", "country", b"country", "event_time", b"event_time", "mcc", b"mcc", "name", b"name", "opening_hours", b"opening_hours", "position", b"position", "radius_m", b"radius_m", "tenant", b"tenant", "time_zone", b"time_zone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_country", b"_country", "_mcc", b"_mcc", "_name", b"_name", "_opening_hours", b"_opening_hours", "_position", b"_position", "_radius_m", b"_radius_m", "_tenant", b"_tenant", "chain_id", b"chain_id", "closed", b"closed", "country", b"country", "event_time", b"event_time", "mcc", b"mcc", "merchant_id", b"merchant_id", "name", b"name", "opening_hours", b"opening_hours", "position", b"position", "radius_m", b"radius_m", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id", "_country", b"_country", "_mcc", b"_mcc", "_name", b"_name", "_opening_hours", b"_opening_hours", "_position", b"_position", "_radius_m", b"_radius_m", "_tenant", b"_tenant", "_time_zone", b"_time_zone", "chain_id", b"chain_id", "closed", b"closed", "country", b"country", "event_time", b"event_time", "mcc", b"mcc", "merchant_id", b"merchant_id", "name", b"name", "opening_hours", b"opening_hours", "position", b"position", "radius_m", b"radius_m", "tenant", b"tenant", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__chain_id: _TypeAlias = _typing.Literal["chain_id"]  # noqa: Y015
     _WhichOneofArgType__chain_id: _TypeAlias = _typing.Literal["_chain_id", b"_chain_id"]  # noqa: Y015
@@ -812,6 +816,8 @@ class Merchant(_message.Message):
     _WhichOneofArgType__radius_m: _TypeAlias = _typing.Literal["_radius_m", b"_radius_m"]  # noqa: Y015
     _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
     _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
+    _WhichOneofReturnType__time_zone: _TypeAlias = _typing.Literal["time_zone"]  # noqa: Y015
+    _WhichOneofArgType__time_zone: _TypeAlias = _typing.Literal["_time_zone", b"_time_zone"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__chain_id) -> _WhichOneofReturnType__chain_id | None: ...
     @_typing.overload
@@ -828,8 +834,56 @@ class Merchant(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__radius_m) -> _WhichOneofReturnType__radius_m | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__time_zone) -> _WhichOneofReturnType__time_zone | None: ...
 
 Global___Merchant: _TypeAlias = Merchant  # noqa: Y015
+
+@_typing.final
+class Visit(_message.Message):
+    """A user was at a merchant, as something other than a payment tells: a check-in, a loyalty card."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VISIT_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    visit_id: _builtins.str
+    """Names the visit for ever within its tenant."""
+    user_id: _builtins.str
+    """Who was there."""
+    merchant_id: _builtins.str
+    """Where."""
+    tenant: _builtins.str
+    """Whose user it is; "default" when absent."""
+    source: _builtins.str
+    """Who says so."""
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        visit_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        tenant: _builtins.str | None = ...,
+        source: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_tenant", b"_tenant", "event_time", b"event_time", "tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_tenant", b"_tenant", "event_time", b"event_time", "merchant_id", b"merchant_id", "source", b"source", "tenant", b"tenant", "user_id", b"user_id", "visit_id", b"visit_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__tenant: _TypeAlias = _typing.Literal["tenant"]  # noqa: Y015
+    _WhichOneofArgType__tenant: _TypeAlias = _typing.Literal["_tenant", b"_tenant"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__tenant) -> _WhichOneofReturnType__tenant | None: ...
+
+Global___Visit: _TypeAlias = Visit  # noqa: Y015
 
 @_typing.final
 class Tick(_message.Message):

@@ -26,7 +26,7 @@ from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tapwatch.v1 import events_pb2 as tapwatch_dot_v1_dot_events__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tapwatch/v1/ingest.proto\x12\x0btapwatch.v1\x1a\x17google/rpc/status.proto\x1a\x18tapwatch/v1/events.proto\"\xba\x02\n\x0ePublishRequest\x12)\n\x08location\x18\x01 \x01(\x0b\x32\x15.tapwatch.v1.LocationH\x00\x12\'\n\x07outcome\x18\x02 \x01(\x0b\x32\x14.tapwatch.v1.OutcomeH\x00\x12\'\n\x07\x63onsent\x18\x03 \x01(\x0b\x32\x14.tapwatch.v1.ConsentH\x00\x12/\n\x0bpreferences\x18\x04 \x01(\x0b\x32\x18.tapwatch.v1.PreferencesH\x00\x12)\n\x08merchant\x18\x05 \x01(\x0b\x32\x15.tapwatch.v1.MerchantH\x00\x12!\n\x04tick\x18\x06 \x01(\x0b\x32\x11.tapwatch.v1.TickH\x00\x12#\n\x05trade\x18\x07 \x01(\x0b\x32\x12.tapwatch.v1.TradeH\x00\x42\x07\n\x05\x65vent\"t\n\x0fPublishResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\x12\x12\n\nduplicates\x18\x02 \x01(\x03\x12\x10\n\x08rejected\x18\x03 \x01(\x03\x12)\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x19.tapwatch.v1.PublishError\"A\n\x0cPublishError\x12\r\n\x05index\x18\x01 \x01(\x03\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status2W\n\rIngestService\x12\x46\n\x07Publish\x12\x1b.tapwatch.v1.PublishRequest\x1a\x1c.tapwatch.v1.PublishResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18tapwatch/v1/ingest.proto\x12\x0btapwatch.v1\x1a\x17google/rpc/status.proto\x1a\x18tapwatch/v1/events.proto\"\xdf\x02\n\x0ePublishRequest\x12)\n\x08location\x18\x01 \x01(\x0b\x32\x15.tapwatch.v1.LocationH\x00\x12\'\n\x07outcome\x18\x02 \x01(\x0b\x32\x14.tapwatch.v1.OutcomeH\x00\x12\'\n\x07\x63onsent\x18\x03 \x01(\x0b\x32\x14.tapwatch.v1.ConsentH\x00\x12/\n\x0bpreferences\x18\x04 \x01(\x0b\x32\x18.tapwatch.v1.PreferencesH\x00\x12)\n\x08merchant\x18\x05 \x01(\x0b\x32\x15.tapwatch.v1.MerchantH\x00\x12!\n\x04tick\x18\x06 \x01(\x0b\x32\x11.tapwatch.v1.TickH\x00\x12#\n\x05trade\x18\x07 \x01(\x0b\x32\x12.tapwatch.v1.TradeH\x00\x12#\n\x05visit\x18\x08 \x01(\x0b\x32\x12.tapwatch.v1.VisitH\x00\x42\x07\n\x05\x65vent\"t\n\x0fPublishResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x03\x12\x12\n\nduplicates\x18\x02 \x01(\x03\x12\x10\n\x08rejected\x18\x03 \x01(\x03\x12)\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x19.tapwatch.v1.PublishError\"A\n\x0cPublishError\x12\r\n\x05index\x18\x01 \x01(\x03\x12\"\n\x06status\x18\x02 \x01(\x0b\x32\x12.google.rpc.Status2W\n\rIngestService\x12\x46\n\x07Publish\x12\x1b.tapwatch.v1.PublishRequest\x1a\x1c.tapwatch.v1.PublishResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tapwatch.v1.ingest_pb2', _g
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PUBLISHREQUEST']._serialized_start=93
-  _globals['_PUBLISHREQUEST']._serialized_end=407
-  _globals['_PUBLISHRESPONSE']._serialized_start=409
-  _globals['_PUBLISHRESPONSE']._serialized_end=525
-  _globals['_PUBLISHERROR']._serialized_start=527
-  _globals['_PUBLISHERROR']._serialized_end=592
-  _globals['_INGESTSERVICE']._serialized_start=594
-  _globals['_INGESTSERVICE']._serialized_end=681
+  _globals['_PUBLISHREQUEST']._serialized_end=444
+  _globals['_PUBLISHRESPONSE']._serialized_start=446
+  _globals['_PUBLISHRESPONSE']._serialized_end=562
+  _globals['_PUBLISHERROR']._serialized_start=564
+  _globals['_PUBLISHERROR']._serialized_end=629
+  _globals['_INGESTSERVICE']._serialized_start=631
+  _globals['_INGESTSERVICE']._serialized_end=718
 # @@protoc_insertion_point(module_scope)

@@ -33,6 +33,7 @@ class PublishRequest(_message.Message):
     MERCHANT_FIELD_NUMBER: _builtins.int
     TICK_FIELD_NUMBER: _builtins.int
     TRADE_FIELD_NUMBER: _builtins.int
+    VISIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def location(self) -> _events_pb2.Location:
         """A position fix."""
@@ -61,6 +62,10 @@ class PublishRequest(_message.Message):
     def trade(self) -> _events_pb2.Trade:
         """A user's trade."""
 
+    @_builtins.property
+    def visit(self) -> _events_pb2.Visit:
+        """A user's visit to a merchant."""
+
     def __init__(
         self,
         *,
@@ -71,12 +76,13 @@ class PublishRequest(_message.Message):
         merchant: _events_pb2.Merchant | None = ...,
         tick: _events_pb2.Tick | None = ...,
         trade: _events_pb2.Trade | None = ...,
+        visit: _events_pb2.Visit | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "event", b"event", "location", b"location", "merchant", b"merchant", "outcome", b"outcome", "preferences", b"preferences", "tick", b"tick", "trade", b"trade"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "event", b"event", "location", b"location", "merchant", b"merchant", "outcome", b"outcome", "preferences", b"preferences", "tick", b"tick", "trade", b"trade", "visit", b"visit"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "event", b"event", "location", b"location", "merchant", b"merchant", "outcome", b"outcome", "preferences", b"preferences", "tick", b"tick", "trade", b"trade"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "event", b"event", "location", b"location", "merchant", b"merchant", "outcome", b"outcome", "preferences", b"preferences", "tick", b"tick", "trade", b"trade", "visit", b"visit"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["location", "outcome", "consent", "preferences", "merchant", "tick", "trade"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["location", "outcome", "consent", "preferences", "merchant", "tick", "trade", "visit"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 

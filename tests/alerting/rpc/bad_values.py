@@ -14,6 +14,7 @@ from detectors.events import (
     Tick,
     Trade,
     TradeSide,
+    Visit,
 )
 from geo import Position
 from tapwatch.v1 import risk_pb2
@@ -125,6 +126,15 @@ _MERCHANT: dict[str, tuple[Any, ...]] = {
     "radius_m": (*BAD_ABOVE_0, 50_000.1),
     "chain_id": BAD_ID,
     "opening_hours": BAD_TEXT,
+    "time_zone": BAD_TEXT,
+}
+_VISIT: dict[str, tuple[Any, ...]] = {
+    "visit_id": BAD_ID,
+    "user_id": BAD_ID,
+    "merchant_id": BAD_ID,
+    "event_time": BAD_TIME,
+    "tenant": BAD_ID,
+    "source": BAD_TEXT,
 }
 _TICK: dict[str, tuple[Any, ...]] = {
     "venue": BAD_ID,
@@ -164,6 +174,7 @@ _EVENTS = (
     Merchant("merchant-1", NOW, position=Position(50.0, 4.0)),
     Tick("kraken", "BTC", "EUR", NOW, 1.0, 1.0, 1.0, 1.0, 0.0),
     Trade("trade-1", "user-1", "BTC", "EUR", TradeSide.BUY, 1.0, 1.0, NOW),
+    Visit("visit-1", "user-1", "merchant-1", NOW),
 )
 TABLES: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
     "Decide": {"payment": (None,), **_within("payment", _PAYMENT), **_BUDGET},
@@ -179,6 +190,7 @@ TABLES: Final[dict[str, dict[str, tuple[Any, ...]]]] = {
         **_within("merchant", _MERCHANT),
         **_within("tick", _TICK),
         **_within("trade", _TRADE),
+        **_within("visit", _VISIT),
     },
 }
 
