@@ -1,0 +1,1 @@
+"""What a user tends to do where and when, learned from visits and payments."""
