@@ -2,7 +2,7 @@
 
 from geo.distance import bearing_deg, distance_km
 from geo.fences import Fence, FenceIndex, Near
-from geo.local_time import LocalTime, is_zone, local_time, solar_offset_h, solar_time
+from geo.local_time import LocalTime, is_zone, local_time, offset_quarters, solar_offset_h, solar_time
 from geo.position import Position
 from geo.travel import MIN_GAP_S, min_speed_kmh
 
@@ -18,6 +18,7 @@ __all__ = [
     "is_zone",
     "local_time",
     "min_speed_kmh",
+    "offset_quarters",
     "solar_offset_h",
     "solar_time",
 ]

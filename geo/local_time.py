@@ -37,6 +37,26 @@ def local_time(at: datetime, zone: str) -> LocalTime:
     return _parts(at.astimezone(_zone(zone)))
 
 
+def offset_quarters(at: datetime, zone: str) -> int:
+    """By how many quarters of an hour clocks in ``zone`` are ahead of UTC at the instant ``at``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`local_time`.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> offset_quarters(datetime(2026, 7, 5, tzinfo=UTC), "Asia/Kathmandu")
+    23
+    """
+    _require_aware(at)
+    offset = at.astimezone(_zone(zone)).utcoffset()
+    assert offset is not None  # a zone has one at any time
+    return round(offset.total_seconds() / 900.0)
+
+
 def solar_time(at: datetime, lon: float) -> LocalTime:
     """The local time of ``at`` by the sun at longitude ``lon``, moved by whole hours.
 
