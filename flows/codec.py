@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from alerting.alerts import Alert
 from alerting.decision import Decision, FallbackAnswered, PolicyActivated
 from detectors.events import (
     Consent,
@@ -52,10 +53,12 @@ deltas of a shard's knowledge 200,000 in all."""
 _TYPES: Final[dict[str, type]] = {t.kind: t for t in get_args(Event)}
 _ADAPTERS: Final[dict[str, TypeAdapter[Any]]] = {kind: TypeAdapter(t) for kind, t in _TYPES.items()}
 _DECISION: Final = TypeAdapter(Decision)
+_ALERT: Final = TypeAdapter(Alert)
 # The adapters' own serializers and validators: the methods around them cost as much as a small event.
 _EVENT_TO_JSON: Final = {kind: adapter.serializer.to_json for kind, adapter in _ADAPTERS.items()}
 _EVENT_OF_JSON: Final = {kind: adapter.validator.validate_json for kind, adapter in _ADAPTERS.items()}
 _DECISION_TO_JSON: Final = _DECISION.serializer.to_json
+_ALERT_TO_JSON: Final = _ALERT.serializer.to_json
 _CANONICAL_START: Final = b'{"kind":"'
 
 T = TypeVar("T")
@@ -115,6 +118,22 @@ def decode_decision(raw: bytes) -> Decision:
     return _in_utc(_DECISION.validate_json(raw))
 
 
+def encode_alert(alert: Alert) -> bytes:
+    """The canonical bytes of an alert: equal alerts give equal bytes."""
+    return _ALERT_TO_JSON(alert)
+
+
+def plain_alert(alert: Alert) -> dict[str, Any]:
+    """The alert as plain JSON values."""
+    values: dict[str, Any] = _ALERT.dump_python(alert, mode="json")
+    return values
+
+
+def decode_alert(raw: bytes) -> Alert:
+    """The alert that :func:`encode_alert` wrote."""
+    return _in_utc(_ALERT.validate_json(raw))
+
+
 def _in_utc(made: T) -> T:
     """The same, its times in ``datetime.UTC``: pydantic's own zone class would end up in stored state.
 
@@ -143,7 +162,7 @@ def _times_of(kind: type) -> Iterator[tuple[type, tuple[tuple[str, bool], ...]]]
     yield kind, tuple(found)
 
 
-_TIMES: Final = dict(pair for kind in (*_TYPES.values(), Decision) for pair in _times_of(kind))
+_TIMES: Final = dict(pair for kind in (*_TYPES.values(), Decision, Alert) for pair in _times_of(kind))
 
 
 def _split_kind(raw: bytes, kind_here: str | None) -> tuple[str, bytes]:

@@ -7,6 +7,7 @@ POLICY: Final = "policy"
 JOINT: Final = "joint/"
 FRESH: Final = "fresh/"
 SHARED: Final = "shared/"
+CLOCK: Final = "clock"
 
 
 def user(tenant: str, user_id: str) -> str:

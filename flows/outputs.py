@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from alerting.alerts import Alert, Suppression
 from alerting.decision import Decision
 from detectors.events import Outcome, Payment
 from detectors.knowledge import ShardKnowledge
@@ -30,6 +31,20 @@ class OutcomeNoted:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRaised:
+    """A candidate alert and what became of it; ``suppressed`` is why it is not sent, None where it is.
+
+    ``seq`` counts the candidates of one record from 0; ``encoded`` are the alert's canonical bytes.
+    """
+
+    position: int
+    seq: int
+    alert: Alert
+    suppressed: Suppression | None
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFault:
     """A record that the task could not apply: a fault of ours, kept as a dead letter."""
 
@@ -50,4 +65,4 @@ class Shared:
     event: ShardKnowledge
 
 
-Output = Decided | OutcomeNoted | TaskFault | Shared
+Output = Decided | AlertRaised | OutcomeNoted | TaskFault | Shared

@@ -14,7 +14,7 @@ from typing import Final
 from flows.codec import BadRecord, decode_event
 from flows.file_lock import FileLockedError, lock_file
 from flows.log import Appended, LogRecord, NewRecord, event_key
-from flows.store import LedgerRow, OutcomeRow, Slice
+from flows.store import AlertRow, LedgerRow, OutcomeRow, Slice
 
 SHARD_FILE: Final = "shard.db"
 """The file's name in a data folder."""
@@ -33,10 +33,15 @@ CREATE TABLE outcome (
 CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
 INSERT INTO applied VALUES (1, 0);
 """
-_LATER: Final = """
+LATER: Final = """
 CREATE TABLE IF NOT EXISTS partition_offset (position INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS alert (
+    position INTEGER NOT NULL, seq INTEGER NOT NULL, alert_id TEXT NOT NULL, suppressed TEXT,
+    alert BLOB NOT NULL, PRIMARY KEY (position, seq)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alert_by_id ON alert (alert_id);
 """
 """What files of earlier releases may lack."""
+_ALERT: Final = "position, seq, alert_id, suppressed, alert"
 _APPEND: Final = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?)"
 
 
@@ -99,7 +104,7 @@ class SqliteShard:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         elif version != SCHEMA_VERSION:
             raise ShardFileError(f"schema version {version}; this version of Tapwatch opens {SCHEMA_VERSION}")
-        self._db.execute(_LATER)
+        self._db.executescript(LATER)
         return int(self._db.execute("SELECT coalesce(max(position), 0) FROM log").fetchone()[0])
 
     # The log.
@@ -235,6 +240,24 @@ class SqliteShard:
         )
         return [position for (position,) in rows]
 
+    def alert_rows(self, after: tuple[int, int], limit: int) -> list[AlertRow]:
+        """See :meth:`flows.store.StateStore.alert_rows`."""
+        rows = self._db.execute(
+            f"SELECT {_ALERT} FROM alert WHERE (position, seq) > (?, ?) ORDER BY position, seq LIMIT ?",
+            (*after, limit),
+        )
+        return list(map(AlertRow._make, rows))
+
+    def alerts_named(self, alert_id: str) -> list[AlertRow]:
+        """The candidates with an alert id, in log order: one that was sent, or none, and those suppressed."""
+        rows = self._db.execute(f"SELECT {_ALERT} FROM alert WHERE alert_id = ? ORDER BY 1, 2", (alert_id,))
+        return list(map(AlertRow._make, rows))
+
+    def has_outbox(self) -> bool:
+        """Whether the file has a table of alerts: a reader may look at one of an earlier release."""
+        said = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alert'").fetchone()
+        return bool(said[0])
+
     def _write_slice(self, work: Slice) -> None:
         db = self._db
         gone = [(key,) for key, value in work.states.items() if value is None]
@@ -247,6 +270,8 @@ class SqliteShard:
         db.executemany("INSERT OR REPLACE INTO ledger VALUES (?, ?, ?)", map(_ledger_values, work.ledger))
         if work.outcomes:
             db.executemany("INSERT OR IGNORE INTO outcome VALUES (?, ?)", map(_outcome_values, work.outcomes))
+        if work.alerts:
+            db.executemany("INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?)", work.alerts)
         db.execute("UPDATE applied SET position = ?", (work.position,))
 
     # The file.

@@ -1,7 +1,7 @@
 """The state store: what the shard task knows at one log position, kept in one piece."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,19 @@ class OutcomeRow:
     transaction_key: bytes
 
 
+class AlertRow(NamedTuple):
+    """A candidate alert, as bytes, at the log position of its cause; ``seq`` counts those of one position.
+
+    ``suppressed`` is the reason why it is not sent, None where it is.
+    """
+
+    position: int
+    seq: int
+    alert_id: str
+    suppressed: str | None
+    alert: bytes
+
+
 @dataclass(slots=True)
 class Slice:
     """Finished work: all that changed between the store's position and ``position``.
@@ -32,10 +45,11 @@ class Slice:
     states: dict[str, bytes | None] = field(default_factory=dict)
     ledger: list[LedgerRow] = field(default_factory=list)
     outcomes: list[OutcomeRow] = field(default_factory=list)
+    alerts: list[AlertRow] = field(default_factory=list)
 
 
 class StateStore(Protocol):
-    """State under string keys, the ledger, and the log position that both belong to."""
+    """State under string keys, the ledger, the outbox of alerts, and the log position that all belong to."""
 
     @property
     def position(self) -> int:
@@ -58,6 +72,10 @@ class StateStore(Protocol):
         """Where in the log outcomes of a transaction stand, in order."""
         ...
 
+    def alert_rows(self, after: tuple[int, int], limit: int) -> list[AlertRow]:
+        """Up to ``limit`` candidate alerts behind a place (position and seq), in order."""
+        ...
+
 
 class MemoryStore:
     """A store that lives as long as the process."""
@@ -67,6 +85,7 @@ class MemoryStore:
         self.states: dict[str, bytes] = {}
         self._ledger: dict[int, LedgerRow] = {}
         self._outcomes: dict[bytes, list[int]] = {}
+        self._alerts: dict[tuple[int, int], AlertRow] = {}
 
     @property
     def position(self) -> int:
@@ -90,6 +109,7 @@ class MemoryStore:
             positions = self._outcomes.setdefault(outcome.transaction_key, [])
             if outcome.position not in positions:
                 positions.append(outcome.position)
+        self._alerts.update(((row.position, row.seq), row) for row in work.alerts)
         self._position = work.position
 
     def ledger_row(self, position: int) -> LedgerRow | None:
@@ -99,3 +119,7 @@ class MemoryStore:
     def outcome_positions(self, transaction_key: bytes) -> list[int]:
         """See :meth:`StateStore.outcome_positions`."""
         return list(self._outcomes.get(transaction_key, ()))
+
+    def alert_rows(self, after: tuple[int, int], limit: int) -> list[AlertRow]:
+        """See :meth:`StateStore.alert_rows`."""
+        return [self._alerts[place] for place in sorted(self._alerts) if place > after][:limit]

@@ -1,15 +1,17 @@
 """The shard task: applies log records in order and owns all state of its shard. Plain Python, one thread."""
 
 import sqlite3
-from collections.abc import Callable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from struct import Struct
 from typing import Final
 
 import structlog
 
+from alerting.alerts import Candidate, Suppressed
 from alerting.decide import Decider
-from alerting.decision import FallbackAnswered, FallbackCause, PolicyActivated
+from alerting.decision import Decision, FallbackAnswered, FallbackCause, PolicyActivated
 from alerting.policy import Policy
 from detectors.events import Location, Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
@@ -19,16 +21,18 @@ from detectors.learning import CATEGORY_MEMORY
 from detectors.population import Population
 from detectors.scoring import ModelParams, Scorer, model_version
 from flows import keys
-from flows.codec import encode_decision
+from flows.alert_stage import PaymentAlertStage
+from flows.codec import decode_decision, encode_alert, encode_decision
 from flows.feedback_stage import FeedbackStage
 from flows.log import LogRecord, event_key
-from flows.outputs import Decided, OutcomeNoted, Output, TaskFault
+from flows.outputs import AlertRaised, Decided, OutcomeNoted, Output, TaskFault
 from flows.payment_stage import PaymentStage
 from flows.policy_file import parse_policy
 from flows.pooling_stage import Memories, PoolingParams, PoolingStage
+from flows.shard_time import ShardTime
 from flows.sharding import ShardPlace
 from flows.state import State
-from flows.store import LedgerRow, OutcomeRow, Slice, StateStore
+from flows.store import AlertRow, LedgerRow, OutcomeRow, Slice, StateStore
 
 _log = structlog.get_logger(__name__)
 _ENVIRONMENT: Final = (OSError, MemoryError, sqlite3.Error)
@@ -87,6 +91,8 @@ class ShardTask:
         pooling: PoolingParams | None = None,
     ) -> None:
         self.position = store.position
+        self._store = store
+        self._position_of = position_of
         self._state = State(store, cached_objects)
         self._joint = JointModel.load(lambda part: self._state.load_raw(keys.JOINT + part))
         population = self._state.find(keys.POPULATION, Population) or Population()
@@ -100,6 +106,8 @@ class ShardTask:
             self._state, Scorer(self._params), self._joint, population, self._pooling.fresh
         )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
+        self._payment_alerts = PaymentAlertStage(self._decided_before)
+        self._time = self._state.find(keys.CLOCK, ShardTime) or ShardTime()
         self._decider: Decider | None = None
         self.policy: Policy | None = None
         stored = self._state.find(keys.POLICY, _PolicyText)
@@ -109,6 +117,7 @@ class ShardTask:
         self.learning_faults = 0
         self._ledger: list[LedgerRow] = []
         self._outcomes: list[OutcomeRow] = []
+        self._alerts: list[AlertRow] = []
 
     def apply(self, record: LogRecord) -> list[Output]:
         """What follows from the next record. A fault of ours becomes an output, never an exception."""
@@ -121,6 +130,9 @@ class ShardTask:
         except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
             outputs = self._contain(record, error)
         self.position = record.position
+        self._time.see(record.event, self._state)
+        if outputs:
+            outputs = [*outputs, *self._alert(record, outputs)]
         for output in outputs:
             self._keep(output)
         return [*outputs, *told] if told else outputs
@@ -149,8 +161,8 @@ class ShardTask:
         self._pooling.flush()
         for part, raw in self._joint.dirty_parts():
             self._state.put_raw(keys.JOINT + part, raw)
-        work = Slice(self.position, self._state.changes(), self._ledger, self._outcomes)
-        self._ledger, self._outcomes = [], []
+        work = Slice(self.position, self._state.changes(), self._ledger, self._outcomes, self._alerts)
+        self._ledger, self._outcomes, self._alerts = [], [], []
         return work
 
     def told_lately(self) -> list[ShardKnowledge]:
@@ -180,8 +192,31 @@ class ShardTask:
             self._pooling.merge(event)
         return _NOTHING
 
+    def _alert(self, record: LogRecord, outputs: list[Output]) -> list[Output]:
+        """Candidate alerts; a fault here takes no decision back."""
+        found: list[Candidate] = []
+        try:
+            for output in outputs:
+                if isinstance(output, Decided):
+                    found += self._payment_alerts.of_decision(output)
+            return list(_raised(record.position, found))
+        except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
+            raise
+        except BaseException as error:  # noqa: BLE001  (no alert is worth a payment)
+            return [_fault(record, error)]
+
+    def _decided_before(self, decided: Decided) -> Decision | None:
+        """The decision at the payment's own position, where that is an earlier one."""
+        position = self._position_of(decided.payment.event_id)
+        if position is None or position >= decided.position:
+            return None
+        at = bisect_left(self._ledger, position, key=lambda row: row.position)
+        waiting = at < len(self._ledger) and self._ledger[at].position == position
+        row = self._ledger[at] if waiting else self._store.ledger_row(position)
+        return None if row is None else decode_decision(row.decision)
+
     def _contain(self, record: LogRecord, error: BaseException) -> list[Output]:
-        fault = TaskFault(record.position, record.event.event_id, f"{type(error).__name__}: {error}")
+        fault = _fault(record, error)
         if not isinstance(record.event, Payment):
             return [fault]
         decider = self._policy_in_force()
@@ -192,6 +227,9 @@ class ShardTask:
         if isinstance(output, Decided):
             features = _FEATURES.pack(*output.features) if output.features else b""
             self._ledger.append(LedgerRow(output.position, output.encoded, features))
+        elif isinstance(output, AlertRaised):
+            row = (output.position, output.seq, output.alert.alert_id, output.suppressed, output.encoded)
+            self._alerts.append(AlertRow(*row))
         elif isinstance(output, OutcomeNoted):
             outcome = output.outcome
             transaction_key = event_key(f"{Payment.kind}/{outcome.tenant}/{outcome.transaction_id}")
@@ -209,3 +247,13 @@ class ShardTask:
         if self._decider is None:
             raise NoPolicyError("the log holds a payment before its first policy")
         return self._decider
+
+
+def _raised(position: int, candidates: Iterable[Candidate]) -> Iterable[Output]:
+    for seq, candidate in enumerate(candidates):
+        reason = candidate.reason if isinstance(candidate, Suppressed) else None
+        yield AlertRaised(position, seq, candidate.alert, reason, encode_alert(candidate.alert))
+
+
+def _fault(record: LogRecord, error: BaseException) -> TaskFault:
+    return TaskFault(record.position, record.event.event_id, f"{type(error).__name__}: {error}")

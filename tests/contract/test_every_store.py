@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from flows.sqlite_shard import SqliteShard
-from flows.store import LedgerRow, MemoryStore, OutcomeRow, Slice, StateStore
+from flows.store import AlertRow, LedgerRow, MemoryStore, OutcomeRow, Slice, StateStore
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -34,6 +34,7 @@ def test_a_new_store_is_empty_at_position_zero(make_store: Callable[[], StateSto
     assert store.load("user/a") is None
     assert store.ledger_row(1) is None
     assert store.outcome_positions(b"k") == []
+    assert store.alert_rows((0, 0), 10) == []
 
 
 def test_a_slice_is_read_back_whole(make_store: Callable[[], StateStore]) -> None:
@@ -65,3 +66,25 @@ def test_the_same_slice_again_changes_nothing(make_store: Callable[[], StateStor
         store.commit(Slice(1, {"a": b"1"}, [LedgerRow(1, b"d", b"f")], [OutcomeRow(1, b"k")]))
     assert store.load("a") == b"1"
     assert store.outcome_positions(b"k") == [1]
+
+
+def an_alert(position: int, seq: int, suppressed: str | None = None) -> AlertRow:
+    return AlertRow(position, seq, f"a-{position}-{seq}", suppressed, b"alert")
+
+
+def test_alerts_are_read_in_the_order_of_their_places(make_store: Callable[[], StateStore]) -> None:
+    rows = [an_alert(3, 1), an_alert(3, 0, "NOT_JUDGED"), an_alert(7, 0)]
+    make_store().commit(Slice(5, alerts=rows[:2]))
+    store = make_store()
+    store.commit(Slice(8, alerts=rows[2:]))
+    assert store.alert_rows((0, 0), 10) == [rows[1], rows[0], rows[2]]
+    assert store.alert_rows((3, 0), 1) == [rows[0]]
+    assert store.alert_rows((3, 1), 10) == [rows[2]]
+    assert store.alert_rows((7, 0), 10) == []
+
+
+def test_the_same_alerts_again_are_there_once(make_store: Callable[[], StateStore]) -> None:
+    store = make_store()
+    for _ in range(2):
+        store.commit(Slice(3, alerts=[an_alert(3, 0)]))
+    assert store.alert_rows((0, 0), 10) == [an_alert(3, 0)]

@@ -1,6 +1,7 @@
 """A shard file of an earlier day opens, is understood and goes on."""
 
 import shutil
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +45,14 @@ def test_every_kind_of_stored_state_is_read(shard_path: Path) -> None:
         assert row is not None
         assert decode_decision(row.decision).transaction_id == payment.transaction_id
     shard.close()
+
+
+def test_its_outbox_begins_empty(shard_path: Path) -> None:
+    with closing(SqliteShard.open_reader(shard_path)) as reader:
+        assert not reader.has_outbox()
+    with closing(SqliteShard(shard_path)) as shard:
+        assert shard.has_outbox()
+        assert shard.alert_rows((0, 0), 10) == []
 
 
 def test_an_engine_goes_on_with_it(shard_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 A copy and the changes behind it make the shard's file again: to keep up costs what changed, not what is
 there.
-The file is an SQLite database: records of the log, decisions, state that was written or removed, and from
-where to where it leads.
+The file is an SQLite database: records of the log, decisions, alerts, state that was written or removed,
+and from where to where it leads.
 """
 
 import sqlite3
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from flows.sqlite_shard import LATER
 from flows.store import Slice
 
 _SPAN: Final = "origin, from_position, from_applied, position, applied, next_offset"
@@ -24,6 +25,7 @@ CREATE TABLE made.log (position, event_key, digest, arrival_us, payload);
 CREATE TABLE made.ledger (position, decision, features);
 CREATE TABLE made.state (key, value);
 CREATE TABLE made.outcome (transaction_key, position);
+CREATE TABLE made.alert (position, seq, alert_id, suppressed, alert);
 """
 _APPLY: Final = (
     "INSERT OR IGNORE INTO main.log SELECT * FROM made.log",
@@ -34,6 +36,8 @@ _APPLY: Final = (
     "UPDATE main.applied SET position = (SELECT applied FROM made.span)",
     "INSERT OR REPLACE INTO main.partition_offset SELECT position, next_offset FROM made.span",
 )
+
+_APPLY_ALERTS: Final = "INSERT OR REPLACE INTO main.alert SELECT * FROM made.alert"
 
 _log = structlog.get_logger(__name__)
 
@@ -66,7 +70,7 @@ class Changes:
             self._all.outcomes += work.outcomes
 
     def take(self) -> Slice | None:
-        """All that was stored since the last call, but the ledger, which stands in the file in order."""
+        """All that was stored since the last call, but what the file has in order: ledger and alerts."""
         with self._lock:
             taken, self._all = self._all, None
         return taken
@@ -105,6 +109,10 @@ def write_changes(file: Path, since: Reach, work: Slice | None, to: Path) -> Rea
             "INSERT INTO made.ledger SELECT * FROM main.ledger WHERE position > ? AND position <= ?",
             (since.applied, applied),
         )
+        db.execute(
+            "INSERT INTO made.alert SELECT * FROM main.alert WHERE position > ? AND position <= ?",
+            (since.applied, applied),
+        )
         if work is not None:
             db.executemany("INSERT INTO made.state VALUES (?, ?)", work.states.items())
             rows = ((row.transaction_key, row.position) for row in work.outcomes)
@@ -128,6 +136,7 @@ def apply_changes(paths: Iterable[Path], file: Path) -> tuple[Reach, int]:
     with _opened(file) as db:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(LATER)
         for path in paths:
             try:
                 taken += _apply(path, db)
@@ -153,6 +162,8 @@ def _apply(path: Path, db: sqlite3.Connection) -> bool:
         db.execute("BEGIN IMMEDIATE")
         for statement in _APPLY:
             db.execute(statement)
+        if db.execute("SELECT count(*) FROM made.sqlite_master WHERE name = 'alert'").fetchone()[0]:
+            db.execute(_APPLY_ALERTS)  # changes that an earlier release wrote know of none
         db.execute("COMMIT")
     finally:
         if db.in_transaction:

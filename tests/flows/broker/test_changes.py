@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from flows.broker.shards import snapshotter as snapshotter_module
-from flows.broker.shards.changes import Changes, read_reach
+from flows.broker.shards.changes import Changes, apply_changes, read_reach, write_changes
 from flows.broker.shards.snapshots import Snapshot, SnapshotFolder
 from flows.broker.shards.snapshotter import AFTER, Snapshotter
 from flows.log import NewRecord
 from flows.sqlite_shard import SqliteShard
-from flows.store import LedgerRow, OutcomeRow, Slice
+from flows.store import AlertRow, LedgerRow, OutcomeRow, Slice
 from tests.flows.broker.outboxes_made import wait_until
 from tests.flows.broker.snapshots_made import names
 from tests.replay.events_made import a_payment
 
 MARK = 77
-TABLES = ("log", "ledger", "state", "outcome", "applied")
+TABLES = ("log", "ledger", "state", "outcome", "applied", "alert")
 STEPS = ("grow", "grow", "append", "store", "add", "add", "save", "restore")
 
 
@@ -60,6 +60,7 @@ class Writing:
                 states,
                 [LedgerRow(row, b"decision %d" % row, b"") for row in rows],
                 [OutcomeRow(row, b"transaction %d" % (row // 2)) for row in rows if row % 3 == 0],
+                [AlertRow(row, seq, f"a-{row}", None, b"alert") for row in rows for seq in range(row % 3)],
             )
         )
 
@@ -128,6 +129,26 @@ def writing(tmp_path: Path) -> Iterator[Writing]:
 @pytest.fixture
 def folder(tmp_path: Path) -> SnapshotFolder:
     return SnapshotFolder(tmp_path / "snapshots", lambda _shard: MARK)
+
+
+def test_copies_and_changes_of_a_release_without_alerts_are_of_use(
+    writing: Writing, folder: SnapshotFolder, tmp_path: Path
+) -> None:
+    writing.append(6)
+    writing.shard.commit(Slice(4, {"a": b"1"}))
+    saved = folder.save(3, writing.shard.path)
+    writing.shard.commit(Slice(6, {"a": b"2"}, [LedgerRow(5, b"decision", b"")]))
+    to = tmp_path / "made.changes"
+    reach = write_changes(writing.shard.path, saved.reach, Slice(6, {"a": b"2"}), to)
+    other = tmp_path / "other.db"
+    assert folder.bring_up(3, other) is not None
+    for path in (to, other):
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("DROP TABLE alert")
+
+    assert apply_changes([to], other) == (reach, 1)
+
+    assert content(other) == content(writing.shard.path)
 
 
 def test_changes_of_another_log_are_not_applied(
