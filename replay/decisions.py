@@ -55,7 +55,7 @@ DECISION_SCHEMA: Final[pa.Schema] = pa.schema(
 OUTCOME_SCHEMA: Final[pa.Schema] = schema_of(Outcome).append(pa.field("log_position", pa.int64()))
 
 
-class _TableFile(ABC):
+class TableFile(ABC):
     """A Parquet file that appears when it is complete; used as a context manager."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
@@ -97,7 +97,7 @@ class _TableFile(ABC):
         """The rows that wait, as a table; they wait no longer."""
 
 
-class DecisionWriter(_TableFile):
+class DecisionWriter(TableFile):
     """Writes ``decisions.parquet`` into a folder and sums up its digest.
 
     Examples
@@ -153,7 +153,7 @@ class DecisionWriter(_TableFile):
         return pa.table(arrays, schema=DECISION_SCHEMA)
 
 
-class OutcomeWriter(_TableFile):
+class OutcomeWriter(TableFile):
     """Writes ``outcomes.parquet`` into a folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq  # pyarrow ships no types
 from numpy.typing import NDArray
 
 from alerting.decision import Decision
+from replay.alert_diff import diff_alerts
 from replay.column_compare import differs
 from replay.columns import schema_of
 from replay.decisions import DECISIONS_FILE, open_table, read_batches
@@ -33,7 +34,7 @@ _Flags = NDArray[np.bool_]
 
 
 def diff_runs(a: Path, b: Path) -> DiffReport:
-    """How the decisions in folder ``b`` differ from those in folder ``a``.
+    """How the decisions and alerts in folder ``b`` differ from those in folder ``a``.
 
     Raises
     ------
@@ -47,7 +48,9 @@ def diff_runs(a: Path, b: Path) -> DiffReport:
     if len(places.of_a):
         _compare_rest(comparison, path_a, path_b, done, places)
     _add_alone(comparison, path_b, done, places.alone_in_b)
-    return comparison.finish()
+    report = comparison.finish()
+    report.alerts = diff_alerts(a, b)
+    return report
 
 
 def _compare_in_step(comparison: "_Comparison", path_a: Path, path_b: Path) -> int:

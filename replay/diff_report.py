@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
+from replay.alert_diff import AlertDiff
+
 VERSION_FIELDS: Final = ("model_version", "policy_version", "feature_version")
 """What names the makers of a decision; two policies differ here in every single one."""
 
@@ -41,7 +43,7 @@ class DiffReport:
 
     ``changed`` counts every decision with any difference; ``version_only`` those among them that differ in
     nothing but their policy, model or feature version. Such a one is ``first`` or an example only where no
-    decision differs in more.
+    decision differs in more. ``alerts`` is None where one of the runs has no alerts on record.
     """
 
     rows_a: int = 0
@@ -58,10 +60,16 @@ class DiffReport:
     first: Difference | None = None
     first_flip: Difference | None = None
     examples: list[Difference] = field(default_factory=list)
+    alerts: AlertDiff | None = None
 
     @property
     def identical(self) -> bool:
-        """Whether both runs have the same decisions in the same order, bit by bit."""
+        """Whether both runs have the same decisions and alerts in the same order, bit by bit."""
+        return self.same_decisions and (self.alerts is None or self.alerts.identical)
+
+    @property
+    def same_decisions(self) -> bool:
+        """Whether they have the same decisions."""
         return not (self.only_a or self.only_b or self.changed or self.moved)
 
     def as_json(self) -> str:

@@ -3,6 +3,7 @@
 from textwrap import fill
 from typing import Final
 
+from replay.alert_diff import alert_diff_text
 from replay.diff_report import VERSION_FIELDS, Difference, DiffReport, ScoreShift
 from replay.text_table import format_table
 
@@ -11,8 +12,8 @@ _WIDTH: Final = 80
 
 def format_diff(report: DiffReport) -> str:
     """Action flips, shift of the scores, where the runs part, and counts; one line if nothing differs."""
-    if report.identical:
-        return f"The runs are identical: {report.rows_a:,} decisions."
+    if report.same_decisions:
+        return _same_decisions(report)
     parts = []
     if report.action_flips:
         total = ("all", sum(report.action_flips.values()))
@@ -31,7 +32,20 @@ def format_diff(report: DiffReport) -> str:
     if changed:
         parts.append(format_table(("changed field", "decisions"), changed))
     parts += [_versions(report)] if report.fields.keys() & set(VERSION_FIELDS) else []
+    if report.alerts is not None and not report.alerts.identical:
+        parts.append(alert_diff_text(report.alerts))
     return "\n\n".join(parts)
+
+
+def _same_decisions(report: DiffReport) -> str:
+    decisions = f"{report.rows_a:,} decisions"
+    if report.alerts is None:
+        return f"The runs are identical: {decisions}. Alerts are not compared: a run has none on record."
+    if report.alerts.identical:
+        return f"The runs are identical: {decisions}, {report.alerts.rows_a:,} alert candidates."
+    return (
+        f"The decisions are identical ({decisions}), the alerts are not.\n\n{alert_diff_text(report.alerts)}"
+    )
 
 
 def _shift(name: str, shift: ScoreShift) -> tuple[object, ...]:

@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from flows.codec import decode_decision
+from flows.codec import decode_alert, decode_decision
 from flows.shard_folder import shard_files
 from flows.sqlite_shard import ShardFileError, SqliteShard
+from replay.alerts import AlertWriter, CandidateRow
 from replay.decisions import DECISIONS_FILE, DecisionWriter
 from replay.errors import RunError
 
@@ -50,7 +51,7 @@ def _only_shard_file(folder: Path) -> Path | None:
 
 
 def write_ledger(file: Path, out: Path) -> int:
-    """Write the decisions of a shard file into the folder ``out``, in log order; returns their number.
+    """Write the decisions and alerts of a shard file into the folder ``out``; returns how many decisions.
 
     The server may go on meanwhile: the ledger is read up to where it ended at the beginning.
 
@@ -62,6 +63,8 @@ def write_ledger(file: Path, out: Path) -> int:
     try:
         with closing(SqliteShard.open_reader(file)) as shard, DecisionWriter(out) as writer:
             at, last = 0, shard.position
+            if shard.has_outbox():
+                _write_alerts(shard, last, out)
             while at < last:
                 for entry in shard.read(at, min(_READ_AT_ONCE, last - at)):
                     at = entry.position
@@ -71,3 +74,12 @@ def write_ledger(file: Path, out: Path) -> int:
             return writer.count
     except (ShardFileError, sqlite3.DatabaseError) as error:
         raise RunError(f"{file}: can't be read: {error}") from None
+
+
+def _write_alerts(shard: SqliteShard, last: int, out: Path) -> None:
+    at = (0, 0)
+    with AlertWriter(out) as writer:
+        while rows := [row for row in shard.alert_rows(at, _READ_AT_ONCE) if row.position <= last]:
+            at = rows[-1][:2]
+            for row in rows:
+                writer.write(CandidateRow(row.seq, decode_alert(row.alert), row.suppressed), row.alert)

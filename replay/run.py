@@ -23,6 +23,7 @@ from flows.policy_file import parse_policy
 from flows.sharding import ShardPlace
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
 from flows.task import ShardTask
+from replay.alerts import AlertWriter
 from replay.damage import StreamDamage
 from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
@@ -118,10 +119,13 @@ def _run(
         ExitStack() as stack,
         DecisionWriter(out) as decisions,
         OutcomeWriter(out) as outcomes,
+        AlertWriter(out) as alerts,
         DeadLetterWriter(out) as dead_letters,
     ):
         shards = [stack.enter_context(closing(SqliteShard(path, durable=False))) for path in files]
-        effects = [RunEffects(decisions, outcomes, dead_letters, outputs, shard.find) for shard in shards]
+        effects = [
+            RunEffects(decisions, outcomes, alerts, dead_letters, outputs, shard.find) for shard in shards
+        ]
         said = (
             partial(_refuse, dead_letters, outputs),
             progress or _silent,
@@ -135,7 +139,7 @@ def _run(
     seconds = time.perf_counter() - started
     names = [path.name for path in streams]
     summary = _summary(names, counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
-    summary |= more | _speed(counts.read, outputs.actions.total(), seconds)
+    summary |= alerts.summary() | more | _speed(counts.read, outputs.actions.total(), seconds)
     write_summary(out, summary)
     return summary
 

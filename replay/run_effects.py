@@ -7,7 +7,8 @@ from typing import Any
 
 from alerting.decision import Source
 from flows.codec import BadRecord
-from flows.outputs import Decided, OutcomeNoted, Output, TaskFault
+from flows.outputs import AlertRaised, Decided, OutcomeNoted, Output, TaskFault
+from replay.alerts import AlertWriter, CandidateRow
 from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
 
@@ -30,6 +31,7 @@ class RunEffects:
         self,
         decisions: DecisionWriter,
         outcomes: OutcomeWriter,
+        alerts: AlertWriter,
         dead_letters: DeadLetterWriter,
         counts: OutputCounts,
         position_of: Callable[[str], int | None],
@@ -37,6 +39,7 @@ class RunEffects:
         self._position_of = position_of
         self._decisions = decisions
         self._outcomes = outcomes
+        self._alerts = alerts
         self._dead_letters = dead_letters
         self._counts = counts
 
@@ -56,6 +59,8 @@ class RunEffects:
                 )
                 self._counts.actions[output.decision.action] += 1
                 self._counts.sources[output.decision.source] += 1
+            elif isinstance(output, AlertRaised):
+                self._alerts.write(CandidateRow(output.seq, output.alert, output.suppressed), output.encoded)
             elif isinstance(output, OutcomeNoted):
                 self._counts.outcomes += 1
                 self._outcomes.write(output.outcome, output.position)

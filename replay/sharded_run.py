@@ -19,10 +19,11 @@ from detectors.knowledge import ShardKnowledge
 from flows.codec import BadRecord, Event
 from flows.dataflow import Work, run_plain
 from flows.log import LogRecord, NewRecord
-from flows.outputs import Decided, Output, Shared
+from flows.outputs import AlertRaised, Decided, Output, Shared
 from flows.sharding import shards_of
 from flows.sqlite_shard import SqliteShard
 from flows.task import ShardTask
+from replay.alerts import candidate_line
 from replay.stream_feed import COMMIT_EVERY, FeedCounts, Progress
 from replay.streams import Placed
 
@@ -47,9 +48,10 @@ class ReplayedShard:
     knowledge: int = 0
     knowledge_bytes: int = 0
     digest: Any = field(default_factory=sha256)
+    alerts_digest: Any = field(default_factory=sha256)
 
     def summary(self) -> dict[str, Any]:
-        """What a run's summary says of the shard; the digest is that of :mod:`replay.decisions`."""
+        """What a run's summary says of the shard; the digests are as a run's."""
         return {
             "shard": self.name,
             "log_end": self.file.end,
@@ -57,6 +59,7 @@ class ReplayedShard:
             "knowledge_events": self.knowledge,
             "knowledge_bytes": self.knowledge_bytes,
             "decisions_sha256": self.digest.hexdigest(),
+            "alerts_sha256": self.alerts_digest.hexdigest(),
         }
 
 
@@ -125,6 +128,8 @@ class ShardedFeed:
             if isinstance(output, Decided):
                 shard.decisions += 1
                 shard.digest.update(output.encoded + b"\n")
+            elif isinstance(output, AlertRaised):
+                shard.alerts_digest.update(candidate_line(output.encoded, output.suppressed))
             shard.effects.take([(name, output)])
 
     def _put(self, event: Event, place: int) -> list[Work]:

@@ -20,7 +20,7 @@ from replay.streams import StreamWriter
 
 @dataclass(slots=True)
 class EqualityReport:
-    """The digest of each way, and how many kills the live run survived."""
+    """The digests (decisions, alerts) of each way, and how many kills the live run survived."""
 
     digests: dict[str, str] = field(default_factory=dict)
     kills: int = 0
@@ -69,7 +69,8 @@ def equality_drill(
 
 def _replay(stream: Path, out: Path, batch_size: int) -> str:
     params = ReplayParams(default_policy_text(), batch_size=batch_size)
-    return str(replay([stream], out, params)["decisions_sha256"])
+    summary = replay([stream], out, params)
+    return f"{summary['decisions_sha256']}/{summary['alerts_sha256']}"
 
 
 def _serve(events: Sequence[Event], data: Path, kills: int, seed: int, problems: list[str]) -> int:
