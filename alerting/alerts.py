@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 from alerting.decision import Action, ChallengeIndicator, FallbackCause, Reason, Source
+from alerting.delivery.reasons import Suppression
 from detectors.events import Word
 
 BUCKETS: Final = 65_536
@@ -37,13 +38,6 @@ class Basis(Word):
 
     HABIT = "HABIT"  # this user's own visits to this merchant
     SIMILAR = "SIMILAR"  # visits to merchants like it
-
-
-class Suppression(Word):
-    """Why a candidate was not sent: the registry of reasons."""
-
-    ALREADY_RAISED = "ALREADY_RAISED"  # an alert with the same cause is on its way or was
-    NOT_JUDGED = "NOT_JUDGED"  # the fallback answered: nothing speaks of a fraud
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from alerting.alerts import (
     Priority,
     Sent,
     Suppressed,
-    Suppression,
     alert_id,
 )
 from alerting.decision import Action, Decision, Source
+from alerting.delivery.reasons import Suppression
 from detectors.events import Payment
 from flows.outputs import Decided
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from alerting.alerts import Alert, Suppression
+from alerting.alerts import Alert
 from alerting.decision import Decision
+from alerting.delivery.reasons import Suppression
 from detectors.events import Outcome, Payment
 from detectors.knowledge import ShardKnowledge
 

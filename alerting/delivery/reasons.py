@@ -6,8 +6,10 @@ from detectors.events import Word
 
 
 class Suppression(Word):
-    """Why a candidate was not sent, in the order in which reasons are looked for: the first one counts."""
+    """Why a candidate was not sent. Of several, the one that stands first here counts."""
 
+    ALREADY_RAISED = "ALREADY_RAISED"
+    NOT_JUDGED = "NOT_JUDGED"
     NO_CONSENT = "NO_CONSENT"
     POSITION_DOUBTED = "POSITION_DOUBTED"
     STEP_UP_OPEN = "STEP_UP_OPEN"
@@ -27,6 +29,8 @@ class Suppression(Word):
 
 
 TITLES: Final = {
+    Suppression.ALREADY_RAISED: "An alert with the same cause was sent before",
+    Suppression.NOT_JUDGED: "The fallback answered: nothing speaks of a fraud",
     Suppression.NO_CONSENT: "The user has not consented, or not any more",
     Suppression.POSITION_DOUBTED: "The user's position is not to be trusted",
     Suppression.STEP_UP_OPEN: "The user is being asked to authenticate a payment",

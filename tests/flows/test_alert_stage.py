@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from alerting.alerts import AlertKind, Priority, Suppression
+from alerting.alerts import AlertKind, Priority
 from alerting.decision import Action, FallbackAnswered, FallbackCause
+from alerting.delivery.reasons import Suppression
 from detectors.events import Location, Payment
 from flows.codec import decode_alert, encode_alert
 from flows.outputs import AlertRaised, Output, TaskFault

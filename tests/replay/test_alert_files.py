@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from alerting.alerts import AlertKind, Suppression
+from alerting.alerts import AlertKind
+from alerting.delivery.reasons import Suppression
 from flows.cli import Exit
 from flows.codec import encode_alert
 from flows.policy_file import default_policy_text
