@@ -75,8 +75,9 @@ def place_of_payer(payment: Payment) -> Position | None:
     """Where the payer is: as reported, or at the merchant's when a card is read there."""
     if payment.payer_position is not None:
         return payment.payer_position
-    if payment.merchant_position is None:
-        return None
-    if payment.entry_mode in _PRESENT or (payment.entry_mode is None and payment.channel in _AT_COUNTER):
-        return payment.merchant_position
-    return None
+    return payment.merchant_position if is_at_merchant(payment) else None
+
+
+def is_at_merchant(payment: Payment) -> bool:
+    """Whether the payer stands at the merchant's: a card is read there, or it is said to be a counter."""
+    return payment.entry_mode in _PRESENT or (payment.entry_mode is None and payment.channel in _AT_COUNTER)

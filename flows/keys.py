@@ -10,6 +10,20 @@ SHARED: Final = "shared/"
 CLOCK: Final = "clock"
 
 
+NEXT_PLACE: Final = "habits/next-place"
+INTENT: Final = "habits/intent"
+
+
+def person(tenant: str, user_id: str) -> str:
+    """What a user allows, wants and was sent."""
+    return f"person/{tenant}/{user_id}"
+
+
+def habits(tenant: str, user_id: str) -> str:
+    """Where a user tends to go."""
+    return f"habit/{tenant}/{user_id}"
+
+
 def user(tenant: str, user_id: str) -> str:
     """A user's profile."""
     return f"user/{tenant}/{user_id}"

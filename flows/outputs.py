@@ -1,6 +1,7 @@
 """What the shard task says about a log record."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from alerting.alerts import Alert
 from alerting.decision import Decision
@@ -29,6 +30,24 @@ class OutcomeNoted:
 
     position: int
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class VisitNoted:
+    """A visit was learned, and how it had been foreseen: see :class:`~detectors.habits.next_place.Foreseen`.
+
+    ``source`` is who told of it.
+    """
+
+    position: int
+    tenant: str
+    user_id: str
+    merchant_id: str
+    event_time: datetime
+    source: str
+    rank: int
+    probability: float
+    top_probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +85,4 @@ class Shared:
     event: ShardKnowledge
 
 
-Output = Decided | AlertRaised | OutcomeNoted | TaskFault | Shared
+Output = Decided | VisitNoted | AlertRaised | OutcomeNoted | TaskFault | Shared

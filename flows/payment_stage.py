@@ -2,6 +2,7 @@
 
 import struct
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -60,6 +61,11 @@ class PaymentStage:
     Velocity counts every attempt, whatever the answer: a burst of declined attempts is a burst. What is
     *normal* (amounts, rhythm, places, partners) is learned from approved payments only; the others go to
     quarantine, where an outcome may release them.
+
+    Parameters
+    ----------
+    learned
+        Told of each payment that is learned as normal.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class PaymentStage:
         joint: JointModel,
         population: Population,
         fresh: Fresh | None = None,
+        learned: Callable[[Payment], None] | None = None,
     ) -> None:
         self._state = state
+        self._tell_learned = learned
         self._fresh = fresh
         self.scorer = scorer
         self._joint = joint
@@ -101,6 +109,8 @@ class PaymentStage:
             self.scorer.observe(payment, subjects, assessment)
             if action is _APPROVE and not self._is_accused(payment, subjects.user):
                 self.scorer.learn(payment, subjects, assessment.features, assessment.context)
+                if self._tell_learned is not None:
+                    self._tell_learned(payment)
                 _count_towards_sca(payment, subjects.user, decider)
             else:
                 self._quarantine(payment, assessment.features)
@@ -144,6 +154,8 @@ class PaymentStage:
         subjects = self._find(names)
         features = entry.features or self.scorer.assess(entry.payment, subjects).features
         self.scorer.learn(entry.payment, subjects, features)
+        if self._tell_learned is not None:
+            self._tell_learned(entry.payment)
         self._state.delete(key)
         self._store(names, subjects)
         return True

@@ -21,7 +21,7 @@ from detectors.learning import CATEGORY_MEMORY
 from detectors.population import Population
 from detectors.scoring import ModelParams, Scorer, model_version
 from flows import keys
-from flows.alert_stage import PaymentAlertStage
+from flows.alert_stages import AlertStages
 from flows.codec import decode_decision, encode_alert, encode_decision
 from flows.feedback_stage import FeedbackStage
 from flows.log import LogRecord, event_key
@@ -103,16 +103,17 @@ class ShardTask:
             self._state, population, self._joint, memories, place, pooling or PoolingParams()
         )
         self._payments = PaymentStage(
-            self._state, Scorer(self._params), self._joint, population, self._pooling.fresh
+            self._state, Scorer(self._params), self._joint, population, self._pooling.fresh, self._learned
         )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
-        self._payment_alerts = PaymentAlertStage(self._decided_before)
+        self._alert_stages = AlertStages(self._state, self._decided_before)
         self._time = self._state.find(keys.CLOCK, ShardTime) or ShardTime()
         self._decider: Decider | None = None
         self.policy: Policy | None = None
         stored = self._state.find(keys.POLICY, _PolicyText)
         if stored is not None:
             self._set_policy(stored.text)
+        self._applying = self.position
         self._unsettled: Payment | None = None
         self.learning_faults = 0
         self._ledger: list[LedgerRow] = []
@@ -122,6 +123,7 @@ class ShardTask:
     def apply(self, record: LogRecord) -> list[Output]:
         """What follows from the next record. A fault of ours becomes an output, never an exception."""
         self.settle()
+        self._applying = record.position
         told = self._pooling.tell_if_due(record.position)
         try:
             outputs = self._apply(record)
@@ -131,8 +133,8 @@ class ShardTask:
             outputs = self._contain(record, error)
         self.position = record.position
         self._time.see(record.event, self._state)
-        if outputs:
-            outputs = [*outputs, *self._alert(record, outputs)]
+        if more := self._alert(record, outputs):
+            outputs = [*outputs, *more]
         for output in outputs:
             self._keep(output)
         return [*outputs, *told] if told else outputs
@@ -152,8 +154,11 @@ class ShardTask:
         except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (River's panics are no Exceptions)
-            self.learning_faults += 1
-            _log.error("learning_failed", event_id=unsettled.event_id, error=repr(error))
+            self._learning_failed(unsettled, error)
+
+    def _learning_failed(self, payment: Payment, error: BaseException) -> None:
+        self.learning_faults += 1
+        _log.error("learning_failed", event_id=payment.event_id, error=repr(error))
 
     def changes(self) -> Slice:
         """All finished work since the last call, for one transaction."""
@@ -193,17 +198,27 @@ class ShardTask:
         return _NOTHING
 
     def _alert(self, record: LogRecord, outputs: list[Output]) -> list[Output]:
-        """Candidate alerts; a fault here takes no decision back."""
-        found: list[Candidate] = []
+        """What alerts need of a record, and candidates; a fault here takes no decision back."""
+        stages, found = self._alert_stages, list[Candidate]()
         try:
+            noted = stages.apply(record.position, record.event)
             for output in outputs:
                 if isinstance(output, Decided):
-                    found += self._payment_alerts.of_decision(output)
-            return list(_raised(record.position, found))
+                    found += stages.decided(output)
+            return [*noted, *_raised(record.position, found)] if noted or found else _NOTHING
         except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (no alert is worth a payment)
             return [_fault(record, error)]
+
+    def _learned(self, payment: Payment) -> None:
+        """A payment was learned as normal, which habits learn as well."""
+        try:
+            self._alert_stages.learned(self._applying, payment)
+        except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
+            raise
+        except BaseException as error:  # noqa: BLE001  (a habit is worth no payment)
+            self._learning_failed(payment, error)
 
     def _decided_before(self, decided: Decided) -> Decision | None:
         """The decision at the payment's own position, where that is an earlier one."""

@@ -33,6 +33,7 @@ from replay.sharded_run import ReplayedShard, ShardedFeed
 from replay.stream_feed import FeedCounts, Pace, Progress, StreamFeed
 from replay.streams import Placed, merge_placed, origin_of
 from replay.summary import SUMMARY_FILE, write_summary
+from replay.visits import VisitWriter
 
 _NOWHERE: Final = 0
 """The place of what stands in no file; lines and rows count from 1."""
@@ -120,11 +121,13 @@ def _run(
         DecisionWriter(out) as decisions,
         OutcomeWriter(out) as outcomes,
         AlertWriter(out) as alerts,
+        VisitWriter(out) as visits,
         DeadLetterWriter(out) as dead_letters,
     ):
         shards = [stack.enter_context(closing(SqliteShard(path, durable=False))) for path in files]
         effects = [
-            RunEffects(decisions, outcomes, alerts, dead_letters, outputs, shard.find) for shard in shards
+            RunEffects(decisions, outcomes, alerts, visits, dead_letters, outputs, shard.find)
+            for shard in shards
         ]
         said = (
             partial(_refuse, dead_letters, outputs),
@@ -139,7 +142,12 @@ def _run(
     seconds = time.perf_counter() - started
     names = [path.name for path in streams]
     summary = _summary(names, counts, outputs, decisions.decisions_sha256, dead_letters.count, task)
-    summary |= alerts.summary() | more | _speed(counts.read, outputs.actions.total(), seconds)
+    summary |= (
+        alerts.summary()
+        | {"visits": visits.count}
+        | more
+        | _speed(counts.read, outputs.actions.total(), seconds)
+    )
     write_summary(out, summary)
     return summary
 

@@ -133,7 +133,7 @@ def test_a_fault_in_the_stage_leaves_the_decision(monkeypatch: pytest.MonkeyPatc
     def fail(_decided: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(shard.task._payment_alerts, "of_decision", fail)
+    monkeypatch.setattr(shard.task._alert_stages, "decided", fail)
     outputs = shard.add(of(Action.STEP_UP))
     assert [d.decision.action for d in decided(outputs)] == [Action.STEP_UP]
     assert [o.reason for o in outputs if isinstance(o, TaskFault)] == ["RuntimeError: broken"]

@@ -1,0 +1,64 @@
+"""The stages that lead to alerts, put together: people, habits, and the alerts of decisions."""
+
+from collections.abc import Callable
+
+from alerting.alerts import Candidate
+from alerting.decision import Decision
+from detectors.events import Consent, ConsentPurpose, Outcome, Payment, Preferences, Visit
+from detectors.reading import seconds
+from flows.alert_stage import PaymentAlertStage
+from flows.codec import Event
+from flows.habit_stage import HabitStage
+from flows.outputs import Decided, Output, VisitNoted
+from flows.person_stage import PersonStage
+from flows.state import State
+
+
+class AlertStages:
+    """Everything of the shard task that no decision rests on; a fault in here takes no decision back.
+
+    Parameters
+    ----------
+    state
+        The shard's state.
+    decided_before
+        See :class:`~flows.alert_stage.PaymentAlertStage`.
+    """
+
+    def __init__(self, state: State, decided_before: Callable[[Decided], Decision | None]) -> None:
+        self._people = PersonStage(state)
+        self._habits = HabitStage(state, self._people, lambda _tenant, _merchant: None)
+        self._payment_alerts = PaymentAlertStage(decided_before)
+        self._noted: list[VisitNoted] = []
+
+    def apply(self, position: int, event: Event) -> list[Output]:
+        """What follows from an event, besides a decision."""
+        noted: list[Output] = [*self._noted]
+        self._noted.clear()
+        match event:
+            case Consent():
+                self._people.consent(event)
+                if event.purpose is ConsentPurpose.LOCATION_ALERTS:
+                    self._forget_unless_allowed(event)
+            case Preferences():
+                self._people.prefer(event)
+            case Outcome():
+                self._people.ended(event)
+            case Visit():
+                if said := self._habits.visit(position, event):
+                    noted.append(said)
+        return noted
+
+    def decided(self, decided: Decided) -> list[Candidate]:
+        """What is to be told of a decision."""
+        self._people.decided(decided.decision)
+        return self._payment_alerts.of_decision(decided)
+
+    def learned(self, position: int, payment: Payment) -> None:
+        """A payment was learned as normal; what it says of habits is told with the next event."""
+        if said := self._habits.payment(position, payment):
+            self._noted.append(said)
+
+    def _forget_unless_allowed(self, event: Consent) -> None:
+        if not self._people.allows_places(event.tenant, event.user_id, seconds(event.event_time)):
+            self._habits.forget(event.tenant, event.user_id)

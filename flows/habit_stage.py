@@ -1,0 +1,117 @@
+"""The stage that learns where users tend to go: each visit is foreseen first, then learned."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from detectors.events import Payment, Visit
+from detectors.habits.habits import Habits
+from detectors.habits.history import Place
+from detectors.habits.measures import Measures, measure
+from detectors.habits.next_place import Foreseen, NextPlaceModel, foreseen
+from detectors.reading import is_at_merchant, seconds
+from detectors.tokens import token
+from flows import keys
+from flows.outputs import VisitNoted
+from flows.person_stage import PersonStage
+from flows.state import State
+from geo import is_zone, offset_quarters
+
+SAME_VISIT_MIN: Final = 60
+"""Who pays, or stays, where they were seen within so many minutes is on the same visit."""
+_MERCHANT: Final = 7
+_CHAIN: Final = 8
+
+
+def place_of(merchant_id: str, mcc: str | None = None, chain_id: str | None = None) -> Place:
+    """A merchant as a place of habits."""
+    chain = token(_CHAIN, chain_id) if chain_id else 0
+    return Place(token(_MERCHANT, merchant_id), 0 if mcc is None else int(mcc), chain)
+
+
+class Moment(NamedTuple):
+    """What a user's habits say at one moment."""
+
+    habits: Habits
+    measures: Measures
+    predicted: list[float]
+
+
+class HabitStage:
+    """Learns visits of users who allow it.
+
+    Parameters
+    ----------
+    state
+        The shard's state.
+    people
+        Who allows it, and where they live by the clock.
+    find_place
+        A merchant as a place, with what the directory knows of it.
+    """
+
+    def __init__(
+        self, state: State, people: PersonStage, find_place: Callable[[str, str], Place | None]
+    ) -> None:
+        self._state = state
+        self._people = people
+        self._find_place = find_place
+        self._next_place = state.find(keys.NEXT_PLACE, NextPlaceModel) or NextPlaceModel()
+
+    def visit(self, position: int, visit: Visit) -> VisitNoted | None:
+        """Learn a visit that was reported."""
+        place = self._place(visit.tenant, visit.merchant_id, None)
+        return self._learn(position, visit, place, visit.event_time, visit.source or visit.kind)
+
+    def payment(self, position: int, payment: Payment) -> VisitNoted | None:
+        """Learn the visit that a payment tells of, where the payer stood at the merchant's."""
+        if not is_at_merchant(payment):
+            return None
+        place = self._place(payment.tenant, payment.merchant_id, payment.mcc)
+        if self._is_same_visit(payment.tenant, payment.user_id, place, payment.event_time):
+            return None
+        return self._learn(position, payment, place, payment.event_time, payment.kind)
+
+    def moment(self, tenant: str, user_id: str, at: datetime) -> Moment:
+        """What the user's habits say at a time."""
+        habits = self._habits(tenant, user_id)
+        measures = measure(habits.history, seconds(at) // 60, self._offset(tenant, user_id, at))
+        return Moment(habits, measures, self._next_place.predict(measures))
+
+    def forget(self, tenant: str, user_id: str) -> None:
+        """The user withdrew the consent: nothing of their habits stays."""
+        self._state.delete(keys.habits(tenant, user_id))
+
+    def _learn(
+        self, position: int, seen: Visit | Payment, place: Place, at: datetime, source: str
+    ) -> VisitNoted | None:
+        tenant, user_id = seen.tenant, seen.user_id
+        if not self._people.allows_places(tenant, user_id, seconds(at)):
+            return None
+        moment = self.moment(tenant, user_id, at)
+        number = moment.habits.history.find(place.token)
+        said: Foreseen = foreseen(moment.predicted, number)
+        self._next_place.learn(moment.measures, moment.predicted, number)
+        self._state.put(keys.NEXT_PLACE, self._next_place)
+        moment.habits.visit(place, seconds(at) // 60, self._offset(tenant, user_id, at))
+        self._state.put(keys.habits(tenant, user_id), moment.habits)
+        return VisitNoted(position, tenant, user_id, seen.merchant_id, at, source, *said)
+
+    def _is_same_visit(self, tenant: str, user_id: str, place: Place, at: datetime) -> bool:
+        history = self._habits(tenant, user_id).history
+        number = history.find(place.token)
+        minute = seconds(at) // 60
+        return number is not None and any(
+            history.place_of(visit) == number and abs(minute - history.minutes[visit]) < SAME_VISIT_MIN
+            for visit in range(max(0, len(history) - 8), len(history))
+        )
+
+    def _place(self, tenant: str, merchant_id: str, mcc: str | None) -> Place:
+        return self._find_place(tenant, merchant_id) or place_of(merchant_id, mcc)
+
+    def _habits(self, tenant: str, user_id: str) -> Habits:
+        return self._state.find(keys.habits(tenant, user_id), Habits) or Habits()
+
+    def _offset(self, tenant: str, user_id: str, at: datetime) -> int:
+        person = self._people.find(tenant, user_id)
+        return offset_quarters(at, person.time_zone) if person and is_zone(person.time_zone) else 0

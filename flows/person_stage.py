@@ -1,0 +1,70 @@
+"""The stage that knows what users allow, want, and are being asked."""
+
+from datetime import timedelta
+from typing import Final
+
+from alerting.decision import Action, Decision
+from alerting.delivery.person import Person
+from detectors.events import Consent, ConsentPurpose, Outcome, OutcomeKind, Preferences, ThreeDSStatus
+from detectors.reading import seconds
+from detectors.tokens import token
+from flows import keys
+from flows.state import State
+
+_TOKEN_KIND: Final = 9
+_UNENDED: Final = (ThreeDSStatus.C, ThreeDSStatus.D)
+_USUAL_STEP_UP: Final = timedelta(minutes=10)
+"""How long a challenge stands that says no end."""
+
+
+class PersonStage:
+    """Keeps :class:`~alerting.delivery.person.Person` up to date."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def find(self, tenant: str, user_id: str) -> Person | None:
+        """The user, if anything is known of them."""
+        return self._state.find(keys.person(tenant, user_id), Person)
+
+    def store(self, tenant: str, user_id: str, person: Person) -> None:
+        """Keep a changed person."""
+        self._state.put(keys.person(tenant, user_id), person)
+
+    def allows_places(self, tenant: str, user_id: str, now_s: int) -> bool:
+        """Whether the user's whereabouts and habits may be used for alerts."""
+        person = self.find(tenant, user_id)
+        return person is not None and person.consents(ConsentPurpose.LOCATION_ALERTS, now_s)
+
+    def consent(self, event: Consent) -> None:
+        """Take note of a consent given or withdrawn."""
+        person = self._person(event.tenant, event.user_id)
+        person.consent(event)
+        self.store(event.tenant, event.user_id, person)
+
+    def prefer(self, event: Preferences) -> None:
+        """Take over a user's settings."""
+        person = self._person(event.tenant, event.user_id)
+        person.prefer(event)
+        self.store(event.tenant, event.user_id, person)
+
+    def decided(self, decision: Decision) -> None:
+        """A challenge opens a step-up."""
+        if decision.action is not Action.STEP_UP:
+            return
+        until = decision.step_up.expires_at or decision.event_time + _USUAL_STEP_UP
+        person = self._person(decision.tenant, decision.user_id)
+        person.step_up_asked(token(_TOKEN_KIND, decision.transaction_id), seconds(until))
+        self.store(decision.tenant, decision.user_id, person)
+
+    def ended(self, outcome: Outcome) -> None:
+        """An authentication that ended closes its step-up."""
+        if outcome.outcome_kind is not OutcomeKind.STEP_UP or outcome.three_ds_status in _UNENDED:
+            return
+        person = self.find(outcome.tenant, outcome.user_id)
+        if person is not None:
+            person.step_up_ended(token(_TOKEN_KIND, outcome.transaction_id))
+            self.store(outcome.tenant, outcome.user_id, person)
+
+    def _person(self, tenant: str, user_id: str) -> Person:
+        return self.find(tenant, user_id) or Person()
