@@ -8,8 +8,8 @@ from detectors.events import Consent, ConsentPurpose, Outcome, Payment, Preferen
 from detectors.reading import seconds
 from flows.alert_stage import PaymentAlertStage
 from flows.codec import Event
-from flows.habit_stage import HabitStage
-from flows.outputs import Decided, Output, VisitNoted
+from flows.habit_stage import HabitStage, WatchVisits
+from flows.outputs import Decided
 from flows.person_stage import PersonStage
 from flows.state import State
 
@@ -23,18 +23,22 @@ class AlertStages:
         The shard's state.
     decided_before
         See :class:`~flows.alert_stage.PaymentAlertStage`.
+    watch_visits
+        Told of each visit that is learned.
     """
 
-    def __init__(self, state: State, decided_before: Callable[[Decided], Decision | None]) -> None:
+    def __init__(
+        self,
+        state: State,
+        decided_before: Callable[[Decided], Decision | None],
+        watch_visits: WatchVisits | None = None,
+    ) -> None:
         self._people = PersonStage(state)
-        self._habits = HabitStage(state, self._people, lambda _tenant, _merchant: None)
+        self._habits = HabitStage(state, self._people, lambda _tenant, _merchant: None, watch_visits)
         self._payment_alerts = PaymentAlertStage(decided_before)
-        self._noted: list[VisitNoted] = []
 
-    def apply(self, position: int, event: Event) -> list[Output]:
-        """What follows from an event, besides a decision."""
-        noted: list[Output] = [*self._noted]
-        self._noted.clear()
+    def apply(self, position: int, event: Event) -> None:
+        """Take note of an event."""
         match event:
             case Consent():
                 self._people.consent(event)
@@ -45,9 +49,7 @@ class AlertStages:
             case Outcome():
                 self._people.ended(event)
             case Visit():
-                if said := self._habits.visit(position, event):
-                    noted.append(said)
-        return noted
+                self._habits.visit(position, event)
 
     def decided(self, decided: Decided) -> list[Candidate]:
         """What is to be told of a decision."""
@@ -55,9 +57,8 @@ class AlertStages:
         return self._payment_alerts.of_decision(decided)
 
     def learned(self, position: int, payment: Payment) -> None:
-        """A payment was learned as normal; what it says of habits is told with the next event."""
-        if said := self._habits.payment(position, payment):
-            self._noted.append(said)
+        """A payment was learned as normal."""
+        self._habits.payment(position, payment)
 
     def _forget_unless_allowed(self, event: Consent) -> None:
         if not self._people.allows_places(event.tenant, event.user_id, seconds(event.event_time)):

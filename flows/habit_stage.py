@@ -29,6 +29,9 @@ def place_of(merchant_id: str, mcc: str | None = None, chain_id: str | None = No
     return Place(token(_MERCHANT, merchant_id), 0 if mcc is None else int(mcc), chain)
 
 
+WatchVisits = Callable[[VisitNoted], None]
+
+
 class Moment(NamedTuple):
     """What a user's habits say at one moment."""
 
@@ -48,29 +51,35 @@ class HabitStage:
         Who allows it, and where they live by the clock.
     find_place
         A merchant as a place, with what the directory knows of it.
+    watch
+        Told of each visit that is learned.
     """
 
     def __init__(
-        self, state: State, people: PersonStage, find_place: Callable[[str, str], Place | None]
+        self,
+        state: State,
+        people: PersonStage,
+        find_place: Callable[[str, str], Place | None],
+        watch: WatchVisits | None = None,
     ) -> None:
         self._state = state
         self._people = people
         self._find_place = find_place
+        self._watch = watch
         self._next_place = state.find(keys.NEXT_PLACE, NextPlaceModel) or NextPlaceModel()
 
-    def visit(self, position: int, visit: Visit) -> VisitNoted | None:
+    def visit(self, position: int, visit: Visit) -> None:
         """Learn a visit that was reported."""
         place = self._place(visit.tenant, visit.merchant_id, None)
-        return self._learn(position, visit, place, visit.event_time, visit.source or visit.kind)
+        self._learn(position, visit, place, visit.event_time, visit.source or visit.kind)
 
-    def payment(self, position: int, payment: Payment) -> VisitNoted | None:
+    def payment(self, position: int, payment: Payment) -> None:
         """Learn the visit that a payment tells of, where the payer stood at the merchant's."""
         if not is_at_merchant(payment):
-            return None
+            return
         place = self._place(payment.tenant, payment.merchant_id, payment.mcc)
-        if self._is_same_visit(payment.tenant, payment.user_id, place, payment.event_time):
-            return None
-        return self._learn(position, payment, place, payment.event_time, payment.kind)
+        if not self._is_same_visit(payment.tenant, payment.user_id, place, payment.event_time):
+            self._learn(position, payment, place, payment.event_time, payment.kind)
 
     def moment(self, tenant: str, user_id: str, at: datetime) -> Moment:
         """What the user's habits say at a time."""
@@ -82,12 +91,10 @@ class HabitStage:
         """The user withdrew the consent: nothing of their habits stays."""
         self._state.delete(keys.habits(tenant, user_id))
 
-    def _learn(
-        self, position: int, seen: Visit | Payment, place: Place, at: datetime, source: str
-    ) -> VisitNoted | None:
+    def _learn(self, position: int, seen: Visit | Payment, place: Place, at: datetime, source: str) -> None:
         tenant, user_id = seen.tenant, seen.user_id
         if not self._people.allows_places(tenant, user_id, seconds(at)):
-            return None
+            return
         moment = self.moment(tenant, user_id, at)
         number = moment.habits.history.find(place.token)
         said: Foreseen = foreseen(moment.predicted, number)
@@ -95,7 +102,8 @@ class HabitStage:
         self._state.put(keys.NEXT_PLACE, self._next_place)
         moment.habits.visit(place, seconds(at) // 60, self._offset(tenant, user_id, at))
         self._state.put(keys.habits(tenant, user_id), moment.habits)
-        return VisitNoted(position, tenant, user_id, seen.merchant_id, at, source, *said)
+        if self._watch is not None:
+            self._watch(VisitNoted(position, tenant, user_id, seen.merchant_id, at, source, *said))
 
     def _is_same_visit(self, tenant: str, user_id: str, place: Place, at: datetime) -> bool:
         history = self._habits(tenant, user_id).history

@@ -36,7 +36,7 @@ class OutcomeNoted:
 class VisitNoted:
     """A visit was learned, and how it had been foreseen: see :class:`~detectors.habits.next_place.Foreseen`.
 
-    ``source`` is who told of it.
+    No output, since no decision or alert: for whoever watches the learning. ``source`` is who told of it.
     """
 
     position: int
@@ -85,4 +85,4 @@ class Shared:
     event: ShardKnowledge
 
 
-Output = Decided | VisitNoted | AlertRaised | OutcomeNoted | TaskFault | Shared
+Output = Decided | AlertRaised | OutcomeNoted | TaskFault | Shared

@@ -24,6 +24,7 @@ from flows import keys
 from flows.alert_stages import AlertStages
 from flows.codec import decode_decision, encode_alert, encode_decision
 from flows.feedback_stage import FeedbackStage
+from flows.habit_stage import WatchVisits
 from flows.log import LogRecord, event_key
 from flows.outputs import AlertRaised, Decided, OutcomeNoted, Output, TaskFault
 from flows.payment_stage import PaymentStage
@@ -79,6 +80,8 @@ class ShardTask:
         others what it learned, and merges what its log holds of theirs. Only the first depends on the place.
     pooling
         When it tells.
+    watch_visits
+        Told of each visit that habits learn, and of how it had been foreseen.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class ShardTask:
         cached_objects: int = 200_000,
         place: ShardPlace | None = None,
         pooling: PoolingParams | None = None,
+        watch_visits: WatchVisits | None = None,
     ) -> None:
         self.position = store.position
         self._store = store
@@ -106,7 +110,7 @@ class ShardTask:
             self._state, Scorer(self._params), self._joint, population, self._pooling.fresh, self._learned
         )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
-        self._alert_stages = AlertStages(self._state, self._decided_before)
+        self._alert_stages = AlertStages(self._state, self._decided_before, watch_visits)
         self._time = self._state.find(keys.CLOCK, ShardTime) or ShardTime()
         self._decider: Decider | None = None
         self.policy: Policy | None = None
@@ -201,11 +205,11 @@ class ShardTask:
         """What alerts need of a record, and candidates; a fault here takes no decision back."""
         stages, found = self._alert_stages, list[Candidate]()
         try:
-            noted = stages.apply(record.position, record.event)
+            stages.apply(record.position, record.event)
             for output in outputs:
                 if isinstance(output, Decided):
                     found += stages.decided(output)
-            return [*noted, *_raised(record.position, found)] if noted or found else _NOTHING
+            return list(_raised(record.position, found)) if found else _NOTHING
         except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (no alert is worth a payment)

@@ -96,20 +96,23 @@ def replay(
 
 @app.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(help="fdh, sparkov or tabformer.")],
+    kind: Annotated[str, typer.Argument(help="fdh, sparkov, tabformer or next-place.")],
     folder: Annotated[Path, typer.Argument(help="The data set's folder.")],
     out: OutOption,
     label_delay: Annotated[str, typer.Option(help="How late labels come: 7d, 12h, 30m.")] = "7d",
+    part: Annotated[str, typer.Option(help="Of next-place: fsq or geolife.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Turn a data set into an event stream; its labels become outcomes that come late.
 
+    fdh, sparkov and tabformer are payments; next-place is visits to places.
+
     Example: `tapwatch import fdh fdh-transactions --out fdh.jsonl.zst --label-delay 7d`
     """
-    from replay.importers import import_dataset
+    from replay.importers import Choices, import_dataset
 
     with _errors(), progress_bar("events") as advance:
-        summary = import_dataset(kind, folder, out, _duration(label_delay), advance)
+        summary = import_dataset(kind, folder, out, Choices(_duration(label_delay), part), advance)
     print_summary(asdict(summary), as_json)
 
 
@@ -178,15 +181,26 @@ def evaluate(
     ] = None,
     last_folds: Annotated[int, typer.Option(min=0, help="Without --fold-start: how many test weeks.")] = 4,
     rank_by: Annotated[str, typer.Option(help="raw_score or score.")] = "raw_score",
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="Score proximity alerts and foreseen visits instead.")
+    ] = False,
+    window: Annotated[
+        str, typer.Option(help="With --alerts: how soon after one a visit must come: 30m, 1h.")
+    ] = "30m",
     as_json: JsonOption = False,
 ) -> None:
-    """Score the decisions of a run against its outcomes.
+    """Score the decisions of a run against its outcomes, or its alerts against where users went.
 
     Ranking quality (ROC AUC, average precision, card precision@100), precision and recall at a daily review
     budget, recall at low false-positive rates, value stopped against good customers challenged, week by week.
+    With --alerts: next-place accuracy, and of proximity alerts precision, recall, calibration, lead time,
+    alerts per user and day, and what was not sent, by reason.
 
     Example: `tapwatch evaluate run-a --review-budget 50`
     """
+    if alerts:
+        _evaluate_alerts(run, _duration(window), as_json)
+        return
     from replay.evaluate import evaluate as score
     from replay.evaluation_text import format_evaluation
 
@@ -195,6 +209,16 @@ def evaluate(
         warn_of_damage(run)
         found = score(run, review_budget, starts, last_folds, rank_by)
     print(found.as_json() if as_json else format_evaluation(found))
+
+
+def _evaluate_alerts(run: Path, window: timedelta, as_json: bool) -> None:
+    from replay.alert_evaluation import evaluate_alerts
+    from replay.alert_evaluation_text import format_alert_evaluation
+
+    with _errors():
+        warn_of_damage(run)
+        found = evaluate_alerts(run, window)
+    print(found.as_json() if as_json else format_alert_evaluation(found))
 
 
 @app.command()

@@ -19,6 +19,7 @@ from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
 from flows.codec import BadRecord, Event
 from flows.dataflow import run_flow, run_plain
+from flows.habit_stage import WatchVisits
 from flows.policy_file import parse_policy
 from flows.sharding import ShardPlace
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
@@ -126,10 +127,10 @@ def _run(
     ):
         shards = [stack.enter_context(closing(SqliteShard(path, durable=False))) for path in files]
         effects = [
-            RunEffects(decisions, outcomes, alerts, visits, dead_letters, outputs, shard.find)
-            for shard in shards
+            RunEffects(decisions, outcomes, alerts, dead_letters, outputs, shard.find) for shard in shards
         ]
         said = (
+            visits.write,
             partial(_refuse, dead_letters, outputs),
             progress or _silent,
             partial(_origin_of, streams),
@@ -157,12 +158,13 @@ def _run_single(
     params: ReplayParams,
     shards: Sequence[SqliteShard],
     effects: Sequence[RunEffects],
+    watch_visits: WatchVisits,
     refuse: Callable[[BadRecord], None],
     progress: Progress,
     origin_of: Callable[[int], str],
 ) -> _Ran:
     shard = shards[0]
-    task = ShardTask(shard, shard.find, params.models)
+    task = ShardTask(shard, shard.find, params.models, watch_visits=watch_visits)
     pace = None if params.speed is None else Pace(params.speed)
     feed = StreamFeed(
         shard,
@@ -184,6 +186,7 @@ def _run_sharded(
     params: ReplayParams,
     shards: Sequence[SqliteShard],
     effects: Sequence[RunEffects],
+    watch_visits: WatchVisits,
     refuse: Callable[[BadRecord], None],
     progress: Progress,
     origin_of: Callable[[int], str],
@@ -191,7 +194,7 @@ def _run_sharded(
     replayed = []
     for number, (file, its_effects) in enumerate(zip(shards, effects, strict=True)):
         place = ShardPlace(number, params.shards) if params.pooled else None
-        task = ShardTask(file, file.find, params.models, place=place)
+        task = ShardTask(file, file.find, params.models, place=place, watch_visits=watch_visits)
         replayed.append(ReplayedShard(str(number), file, task, its_effects))
     feed = ShardedFeed(replayed, events, refuse, progress, origin_of)
     feed.run()

@@ -7,11 +7,10 @@ from typing import Any
 
 from alerting.decision import Source
 from flows.codec import BadRecord
-from flows.outputs import AlertRaised, Decided, OutcomeNoted, Output, TaskFault, VisitNoted
+from flows.outputs import AlertRaised, Decided, OutcomeNoted, Output, TaskFault
 from replay.alerts import AlertWriter, CandidateRow
 from replay.dead_letters import DeadLetterWriter
 from replay.decisions import DecisionWriter, OutcomeWriter
-from replay.visits import VisitWriter
 
 
 @dataclass(slots=True)
@@ -33,7 +32,6 @@ class RunEffects:
         decisions: DecisionWriter,
         outcomes: OutcomeWriter,
         alerts: AlertWriter,
-        visits: VisitWriter,
         dead_letters: DeadLetterWriter,
         counts: OutputCounts,
         position_of: Callable[[str], int | None],
@@ -42,7 +40,6 @@ class RunEffects:
         self._decisions = decisions
         self._outcomes = outcomes
         self._alerts = alerts
-        self._visits = visits
         self._dead_letters = dead_letters
         self._counts = counts
 
@@ -64,8 +61,6 @@ class RunEffects:
                 self._counts.sources[output.decision.source] += 1
             elif isinstance(output, AlertRaised):
                 self._alerts.write(CandidateRow(output.seq, output.alert, output.suppressed), output.encoded)
-            elif isinstance(output, VisitNoted):
-                self._visits.write(output)
             elif isinstance(output, OutcomeNoted):
                 self._counts.outcomes += 1
                 self._outcomes.write(output.outcome, output.position)

@@ -1,8 +1,7 @@
 """The visits of a run as a Parquet file: ``visits.parquet``, a row per visit that was learned, in log order.
 
 Its columns are the fields of :class:`~flows.outputs.VisitNoted`. What was foreseen was said before the visit
-was learned, so the file is a prequential record (Dawid 1984). A visit that a payment told of stands where the
-next record was applied; the payment that ends a stream is not in it.
+was learned, so the file is a prequential record (Dawid 1984).
 """
 
 from collections.abc import Iterator

@@ -4,6 +4,6 @@ Each source module has ``events(folder, label_delay)``: payments and, behind the
 order. What becomes of each column stands in that module's docstring.
 """
 
-from replay.importers.dataset import SOURCES, ImportSummary, import_dataset
+from replay.importers.dataset import SOURCES, Choices, ImportSummary, import_dataset
 
-__all__ = ["SOURCES", "ImportSummary", "import_dataset"]
+__all__ = ["SOURCES", "Choices", "ImportSummary", "import_dataset"]

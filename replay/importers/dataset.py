@@ -1,21 +1,40 @@
 """From a data set's folder to an event stream file."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from detectors.events import Outcome, Payment
+from flows.codec import Event
 from replay.errors import SourceError
-from replay.importers import fdh, sparkov, tabformer
-from replay.importers.source_table import count_rows
+from replay.importers import fdh, next_place, sparkov, tabformer
 from replay.streams import StreamWriter
 
-SOURCES: Final[dict[str, Callable[[Path, timedelta], Iterator[Payment | Outcome]]]] = {
-    "fdh": fdh.events,
-    "sparkov": sparkov.events,
-    "tabformer": tabformer.events,
+
+class Choices(NamedTuple):
+    """What an import leaves to choose.
+
+    Attributes
+    ----------
+    label_delay
+        How long after its payment a fraud is reported, where the data set has labels.
+    part
+        Which part of a data set that has several; empty for the first.
+    """
+
+    label_delay: timedelta = timedelta(days=7)
+    part: str = ""
+
+
+Importer = Callable[[Path, Choices], Iterator[Event]]
+
+SOURCES: Final[dict[str, Importer]] = {
+    "fdh": lambda folder, chosen: fdh.events(folder, chosen.label_delay),
+    "sparkov": lambda folder, chosen: sparkov.events(folder, chosen.label_delay),
+    "tabformer": lambda folder, chosen: tabformer.events(folder, chosen.label_delay),
+    "next-place": lambda folder, chosen: next_place.events(folder, chosen.part or next_place.PARTS[0]),
 }
 """The importer of each kind of data set."""
 
@@ -24,11 +43,10 @@ _PROGRESS_EVERY: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ImportSummary:
-    """What was imported; ``first_time`` and ``last_time`` are those of the payments."""
+    """What was imported: events by kind, distinct users, and the times of the first and the last event."""
 
     kind: str
-    payments: int
-    outcomes: int
+    events: dict[str, int]
     users: int
     first_time: datetime | None
     last_time: datetime | None
@@ -38,12 +56,12 @@ def import_dataset(
     kind: str,
     folder: Path,
     out: Path,
-    label_delay: timedelta,
-    progress: Callable[[int, int], None] | None = None,
+    choices: Choices,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> ImportSummary:
     """Write the folder's events to ``out`` and count them.
 
-    ``progress`` is called now and then with the number of payments done and their total.
+    ``progress`` is called now and then with the number of events done; how many there will be is unknown.
 
     Raises
     ------
@@ -54,21 +72,18 @@ def import_dataset(
     """
     if kind not in SOURCES:
         raise SourceError(f"kind: {kind!r} is unknown; allowed: {', '.join(SOURCES)}")
-    total = count_rows(folder)
-    payments = outcomes = 0
+    kinds: Counter[str] = Counter()
     users: set[str] = set()
     first = last = None
     with StreamWriter(out) as writer:
-        for event in SOURCES[kind](folder, label_delay):
+        for number, event in enumerate(SOURCES[kind](folder, choices), start=1):
             writer.write(event)
-            if isinstance(event, Outcome):
-                outcomes += 1
-                continue
-            payments += 1
-            users.add(event.user_id)
+            kinds[event.kind] += 1
+            if (user_id := getattr(event, "user_id", None)) is not None:
+                users.add(user_id)
             first, last = first or event.event_time, event.event_time
-            if progress is not None and payments % _PROGRESS_EVERY == 0:
-                progress(payments, total)
+            if progress is not None and number % _PROGRESS_EVERY == 0:
+                progress(number, None)
     if progress is not None:
-        progress(payments, total)
-    return ImportSummary(kind, payments, outcomes, len(users), first, last)
+        progress(kinds.total(), kinds.total())
+    return ImportSummary(kind, dict(sorted(kinds.items())), len(users), first, last)

@@ -20,26 +20,42 @@ _CHECKS: Final = {
     int: ("an integer", pa.types.is_integer),
     str: ("text", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
     datetime: ("a timestamp", pa.types.is_timestamp),
+    float: ("a number", lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind)),
 }
 
 
-def count_rows(folder: Path) -> int:
-    """How many transactions the folder holds."""
-    return int(_open(folder).metadata.num_rows)
-
-
 def rows_by_time(
-    folder: Path, columns: Mapping[str, type], nullable: Iterable[str] = ()
+    folder: Path, columns: Mapping[str, type], nullable: Iterable[str] = (), file: str = FILE_NAME
 ) -> Iterator[tuple[Any, ...]]:
-    """The rows of the folder's transactions in time order, ties in file order; times are taken as UTC.
+    """The rows of a file of the folder in the order of ``ts``, ties in file order; times are taken as UTC.
 
     Raises
     ------
     SourceError
         When the file or a column is missing, or a column has another type or lacks values.
     """
-    path = folder / FILE_NAME
-    table = _read(folder, columns)
+    table = _checked(folder / file, columns, nullable)
+    times = table[_TIME].cast(pa.timestamp("us", table.schema.field(_TIME).type.tz)).cast(pa.int64())
+    ticks = times.to_numpy()
+    if np.any(ticks[1:] < ticks[:-1]):
+        table = table.take(pa.array(np.argsort(ticks, kind="stable")))
+    yield from _rows(table)
+
+
+def rows_of(
+    folder: Path, file: str, columns: Mapping[str, type], nullable: Iterable[str] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a file of the folder in its order; raises as :func:`rows_by_time`."""
+    yield from _rows(_checked(folder / file, columns, nullable))
+
+
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in table.combine_chunks().to_batches(_BATCH):
+        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+
+
+def _checked(path: Path, columns: Mapping[str, type], nullable: Iterable[str]) -> pa.Table:
+    table = _read(path, columns)
     for name, kind in columns.items():
         wanted, fits = _CHECKS[kind]
         found = table.schema.field(name).type
@@ -49,37 +65,31 @@ def rows_by_time(
             raise SourceError(
                 f"{path}: column {name!r} has {table[name].null_count} empty values; needed: none"
             )
-    times = table[_TIME].cast(pa.timestamp("us", table.schema.field(_TIME).type.tz)).cast(pa.int64())
-    ticks = times.to_numpy()
-    if np.any(ticks[1:] < ticks[:-1]):
-        table = table.take(pa.array(np.argsort(ticks, kind="stable")))
-    for batch in table.combine_chunks().to_batches(_BATCH):
-        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+    return table
 
 
-def _open(folder: Path) -> pq.ParquetFile:
-    path = folder / FILE_NAME
+def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError as error:
-        raise SourceError(f"{folder}: has no file {FILE_NAME}; needed: the folder of the data set") from error
+        raise SourceError(
+            f"{path.parent}: has no file {path.name}; needed: the folder of the data set"
+        ) from error
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: can't be read as Parquet: {str(error).splitlines()[0]}") from error
 
 
-def _read(folder: Path, columns: Mapping[str, type]) -> pa.Table:
-    with _open(folder) as file:
+def _read(path: Path, columns: Mapping[str, type]) -> pa.Table:
+    with _open(path) as file:
         missing = [name for name in columns if name not in file.schema_arrow.names]
         if missing:
-            raise SourceError(
-                f"{folder / FILE_NAME}: lacks the columns {', '.join(missing)}; needed: {', '.join(columns)}"
-            )
+            raise SourceError(f"{path}: lacks the columns {', '.join(missing)}; needed: {', '.join(columns)}")
         try:
             return file.read(list(columns)).select(list(columns))
         except (pa.ArrowException, OSError) as error:
             where = _first_damaged(file, list(columns))
             raise SourceError(
-                f"{folder / FILE_NAME}: {where} damaged: {str(error).splitlines()[0]}; nothing was imported"
+                f"{path}: {where} damaged: {str(error).splitlines()[0]}; nothing was imported"
             ) from error
 
 

@@ -17,6 +17,7 @@ from detectors.events import (
 from detectors.profile import UserProfile
 from flows import keys
 from flows.codec import Event
+from flows.habit_stage import WatchVisits
 from flows.log import MemoryLog, NewRecord
 from flows.outputs import Decided, Output
 from flows.policy_file import default_policy_text, parse_policy
@@ -69,10 +70,15 @@ def passed_challenge(number: int) -> Outcome:
 class Shard:
     """A log and a task over it, both in memory."""
 
-    def __init__(self, events: Sequence[Event] = (), store: MemoryStore | None = None) -> None:
+    def __init__(
+        self,
+        events: Sequence[Event] = (),
+        store: MemoryStore | None = None,
+        watch_visits: WatchVisits | None = None,
+    ) -> None:
         self.log = MemoryLog()
         self.store = store or MemoryStore()
-        self.task = ShardTask(self.store, self.log.find)
+        self.task = ShardTask(self.store, self.log.find, watch_visits=watch_visits)
         self.outputs: list[Output] = []
         self.add(policy(), *events)
 
