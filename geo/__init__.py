@@ -2,7 +2,17 @@
 
 from geo.distance import bearing_deg, distance_km
 from geo.fences import Fence, FenceIndex, Near
-from geo.local_time import LocalTime, is_zone, local_time, offset_quarters, solar_offset_h, solar_time
+from geo.local_time import (
+    LocalTime,
+    first_instant,
+    is_zone,
+    latest_shown,
+    local_time,
+    offset_quarters,
+    solar_offset_h,
+    solar_time,
+)
+from geo.opening_hours import OpeningHours, OpeningHoursError
 from geo.position import Position
 from geo.travel import MIN_GAP_S, min_speed_kmh
 
@@ -12,10 +22,14 @@ __all__ = [
     "FenceIndex",
     "LocalTime",
     "Near",
+    "OpeningHours",
+    "OpeningHoursError",
     "Position",
     "bearing_deg",
     "distance_km",
+    "first_instant",
     "is_zone",
+    "latest_shown",
     "local_time",
     "min_speed_kmh",
     "offset_quarters",

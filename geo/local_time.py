@@ -4,12 +4,14 @@ Zone rules come from the locked ``tzdata`` package and never from the machine: t
 same decisions on machines with different zone files. Each zone is read once, on first use.
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from math import floor
-from typing import NamedTuple
+from math import ceil, floor
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+_TICK: Final = timedelta(microseconds=1)
 
 
 class LocalTime(NamedTuple):
@@ -55,6 +57,56 @@ def offset_quarters(at: datetime, zone: str) -> int:
     offset = at.astimezone(_zone(zone)).utcoffset()
     assert offset is not None  # a zone has one at any time
     return round(offset.total_seconds() / 900.0)
+
+
+def latest_shown(at: datetime, zone: str) -> datetime:
+    """The latest time, without a zone, that clocks in ``zone`` have shown up to the UTC instant ``at``.
+
+    That is the local time; but while clocks that were set back repeat an hour, it stays at the last moment
+    before. So it never goes back.
+
+    Raises
+    ------
+    ValueError
+        As :func:`local_time`.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> str(latest_shown(datetime(2026, 10, 25, 1, 15, tzinfo=UTC), "Europe/Brussels"))  # 02:15 again
+    '2026-10-25 02:59:59.999999'
+    """
+    _require_aware(at)
+    rules = _zone(zone)
+    local = at.astimezone(rules)
+    if not local.fold:
+        return local.replace(tzinfo=None)
+    first_time = local.replace(fold=0).astimezone(UTC)
+    change = _change_between(first_time, at, rules)
+    return (change - _TICK).astimezone(rules).replace(tzinfo=None)
+
+
+def first_instant(local: datetime, zone: str) -> datetime:
+    """The UTC instant at which clocks in ``zone`` first show the time ``local``, or are past it.
+
+    Of an hour that comes twice that is the first time, as in RFC 5545; of one that is left out, the instant
+    of the leap.
+
+    Raises
+    ------
+    ValueError
+        When ``zone`` is not a name of the IANA database.
+
+    Examples
+    --------
+    >>> str(first_instant(datetime(2026, 3, 29, 2, 30), "Europe/Brussels"))  # is left out
+    '2026-03-29 01:00:00+00:00'
+    """
+    rules = _zone(zone)
+    at = local.replace(tzinfo=rules, fold=0).astimezone(UTC)
+    if at.astimezone(rules).replace(tzinfo=None) == local:
+        return at
+    return _change_between(local.replace(tzinfo=rules, fold=1).astimezone(UTC), at, rules)
 
 
 def solar_time(at: datetime, lon: float) -> LocalTime:
@@ -104,6 +156,19 @@ def _zone(name: str) -> ZoneInfo:
         raise ValueError(f"time_zone: {name[:64]!r} is unknown; allowed: names such as 'Europe/Brussels'")
     with files("tzdata.zoneinfo").joinpath(*name.split("/")).open("rb") as rules:
         return ZoneInfo.from_file(rules, key=name)
+
+
+def _change_between(before: datetime, after: datetime, rules: ZoneInfo) -> datetime:
+    """The instant, a whole second, from which on clocks in the zone are set as at ``after``."""
+    first, last = int(before.timestamp()), ceil(after.timestamp())
+    set_as = after.astimezone(rules).utcoffset()
+    while last - first > 1:
+        middle = (first + last) // 2
+        if datetime.fromtimestamp(middle, rules).utcoffset() == set_as:
+            last = middle
+        else:
+            first = middle
+    return datetime.fromtimestamp(last, UTC)
 
 
 def _require_aware(at: datetime) -> None:
