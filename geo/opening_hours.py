@@ -14,6 +14,7 @@ that closes at 02:30 closes once, also in the night that has 02:30 twice, or not
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import compress
 from typing import Final
 
 from geo.hours_text import DAY_MIN, SLOTS, OpeningHoursError, Rule, Span, read_rules
@@ -29,6 +30,7 @@ _PERIOD_DAYS: Final = 9
 """A week and what lies around it: later nothing new comes, unless there are dates."""
 _LONGEST_DAYS: Final = 13 * 366
 """A date falls on each weekday within so many days, also around the year 2100."""
+_ALL_YEAR: Final = bytes(SLOTS)
 _KEPT: Final = 4_096
 
 
@@ -124,12 +126,13 @@ def _moved(spans: tuple[Span, ...]) -> list[Span]:
 @lru_cache(_KEPT)
 def _parse(text: str) -> OpeningHours:
     rules = read_rules(text)
+    says_holidays = any(rule.holidays for rule in rules)
+    if all(rule.dates is None for rule in rules):
+        return OpeningHours(text, says_holidays, (_week(rules),), _ALL_YEAR)
     matching = [tuple(_applies(rule, slot) for rule in rules) for slot in range(SLOTS)]
     kinds = list(dict.fromkeys(matching))
-    weeks = tuple(_week([r for r, on in zip(rules, kind, strict=True) if on]) for kind in kinds)
-    numbers = {kind: number for number, kind in enumerate(kinds)}
-    of_slot = bytes(numbers[kind] for kind in matching)
-    return OpeningHours(text, any(rule.holidays for rule in rules), weeks, of_slot)
+    weeks = tuple(_week(list(compress(rules, kind))) for kind in kinds)
+    return OpeningHours(text, says_holidays, weeks, bytes(map(kinds.index, matching)))
 
 
 def _applies(rule: Rule, slot: int) -> bool:
