@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from alerting.alerts import Alert
 from alerting.decision import Decision, FallbackAnswered, PolicyActivated
+from detectors.edge_checks import edge_problems
 from detectors.events import (
     Consent,
     Location,
@@ -79,10 +80,14 @@ def encode_event(event: Event) -> bytes:
     return b'{"kind":"%b",%b' % (event.kind.encode(), members[1:])
 
 
-def decode_event(raw: bytes, origin: str, kind_here: str | None = None) -> Event | BadRecord:
+def decode_event(
+    raw: bytes, origin: str, kind_here: str | None = None, *, comes_in: bool = False
+) -> Event | BadRecord:
     """The event in ``raw``, or why there is none; ``origin`` says where ``raw`` came from.
 
-    Where all events are of one kind, ``kind_here``, theirs may be left out and must not be another.
+    Where all events are of one kind, ``kind_here``, theirs may be left out and must not be another. One that
+    ``comes_in``, as opposed to those in a log, is also refused for what logs may hold
+    (:mod:`detectors.edge_checks`).
     """
     if len(raw) > MAX_RECORD_BYTES:
         return BadRecord(f"has {len(raw)} bytes; allowed: {MAX_RECORD_BYTES}", origin, raw[:256])
@@ -95,10 +100,11 @@ def decode_event(raw: bytes, origin: str, kind_here: str | None = None) -> Event
             return BadRecord(f"kind: {kind!r} is not for this place; allowed: {kind_here}", origin, raw)
         event: Event = validate(members)
     except ValidationError as error:
-        problems = all_problems(_TYPES[kind], members, _problems(error), partial(_check, kind))
-        return BadRecord("; ".join(problems), origin, raw)
+        return _refused(kind, members, _problems(error), comes_in, origin, raw)
     except (ValueError, RecursionError) as error:
         return BadRecord(f"not a JSON object: {error}", origin, raw)
+    if comes_in and (problems := edge_problems(event)):
+        return _refused(kind, members, _by_path(problems), comes_in, origin, raw)
     return _in_utc(event)
 
 
@@ -181,12 +187,23 @@ def _split_kind(raw: bytes, kind_here: str | None) -> tuple[str, bytes]:
     return kind_member, json.dumps(members).encode()
 
 
-def _check(kind: str, members: bytes) -> Problems:
+def _refused(
+    kind: str, members: bytes, first: Problems, comes_in: bool, origin: str, raw: bytes
+) -> BadRecord:
+    problems = all_problems(_TYPES[kind], members, first, partial(_check, kind, comes_in))
+    return BadRecord("; ".join(problems), origin, raw)
+
+
+def _check(kind: str, comes_in: bool, members: bytes) -> Problems:
     try:
-        _EVENT_OF_JSON[kind](members)
+        event = _EVENT_OF_JSON[kind](members)
     except ValidationError as error:
         return _problems(error)
-    return {}
+    return _by_path(edge_problems(event)) if comes_in else {}
+
+
+def _by_path(problems: dict[str, str]) -> Problems:
+    return {(name,): message for name, message in problems.items()}
 
 
 def _problems(error: ValidationError) -> Problems:

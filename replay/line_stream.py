@@ -55,7 +55,7 @@ def _decode(line: bytes, origin: str) -> Event | BadRecord:
     if len(line) > MAX_RECORD_BYTES:
         reason = f"the line is too long; allowed: {MAX_RECORD_BYTES} bytes"
         return BadRecord(reason, origin, line[:_KEPT_OF_BAD])
-    return decode_event(line, origin)
+    return decode_event(line, origin, comes_in=True)
 
 
 def _decode_last(line: bytes, origin: str, name: str, read: int) -> Event | BadRecord:

@@ -20,6 +20,8 @@ import pyarrow as pa  # pyarrow ships no types
 import pyarrow.compute as pc  # pyarrow ships no types
 import pyarrow.parquet as pq  # pyarrow ships no types
 
+from detectors.edge_checks import edge_problems
+from detectors.events import Merchant
 from flows.codec import MAX_RECORD_BYTES, BadRecord, Event
 from replay.columns import Refusal, arrow_type, columns_of, decode_rows, encode_rows, schema_of
 from replay.damage import StreamDamage
@@ -132,6 +134,8 @@ def _decode_kind(kind: str, arrays: dict[str, pa.Array], count: int) -> list[Any
     if event is None:
         return [Refusal((f"kind: {kind[:32]!r} is unknown; allowed: {', '.join(_KINDS)}",))] * count
     rows = decode_rows(event, arrays, count)
+    if event is Merchant:
+        rows = [_unless_refused(row) for row in rows]
     known = {column.name for column in columns_of(event)}
     for name, array in arrays.items():
         if name not in known and array.null_count < count:
@@ -139,6 +143,11 @@ def _decode_kind(kind: str, arrays: dict[str, pa.Array], count: int) -> list[Any
                 before = rows[index].reasons if isinstance(rows[index], Refusal) else ()
                 rows[index] = Refusal((*before, f"{name}: a {kind} has no such field"))
     return rows
+
+
+def _unless_refused(row: Any) -> Any:
+    problems = edge_problems(row)
+    return Refusal(tuple(f"{name}: {message}" for name, message in problems.items())) if problems else row
 
 
 def _settle(array: pa.Array, wanted: pa.DataType) -> pa.Array:

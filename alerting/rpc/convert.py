@@ -18,6 +18,7 @@ from alerting.rpc.errors import InvalidRequestError, Violation
 from alerting.rpc.intake import Intake
 from alerting.rpc.shape import Shape
 from detectors.checks import MAX_ID
+from detectors.edge_checks import edge_problems
 from detectors.events import (
     Consent,
     Location,
@@ -150,6 +151,7 @@ def read_event(request: ingest_pb2.PublishRequest, latest: datetime) -> OutcomeR
     if isinstance(event, Merchant) and event.mcc is not None and not _is_category(event.mcc):
         # The event itself lets any text pass as a category, a card number too.
         intake.refuse("merchant", "mcc", "is not a category code; allowed: four digits (ISO 18245)")
+    _refuse_at_the_edge(event, str(which), intake)
     intake.finish()
     return event
 
@@ -166,6 +168,7 @@ def read_alone(schema: str, raw: bytes, latest: datetime) -> Payment | Outcome |
             intake.refuse("", "user_id", "is required: without it nobody knows where the payment is")
         return _read_outcome(message, intake).outcome
     event: Payment | Published = shape.read(message, "", intake)
+    _refuse_at_the_edge(event, "", intake)
     intake.finish()
     return event
 
@@ -226,6 +229,11 @@ def _read_outcome(message: events_pb2.Outcome, intake: Intake) -> OutcomeReport:
     if not message.HasField("outcome_id"):
         outcome = replace(outcome, outcome_id=_outcome_id(outcome))
     return OutcomeReport(outcome, message.HasField("user_id"))
+
+
+def _refuse_at_the_edge(event: Payment | Published, path: str, intake: Intake) -> None:
+    for name, message in edge_problems(event).items():
+        intake.refuse(path, name, message)
 
 
 def _is_category(mcc: str) -> bool:

@@ -133,9 +133,9 @@ MERCHANTS = st.builds(
     position=optional(POSITIONS),
     radius_m=optional(st.floats(0.1, 50_000)),
     chain_id=optional(IDS),
-    opening_hours=optional(TEXTS),
+    opening_hours=optional(st.sampled_from(["24/7", "Mo-Fr 09:00-18:00; PH off"])),
     closed=st.booleans(),
-    time_zone=optional(TEXTS),
+    time_zone=optional(st.sampled_from(["Europe/Brussels", "UTC"])),
 )
 VISITS = st.builds(
     Visit,

@@ -164,7 +164,14 @@ BAD: Final[dict[str, tuple[Any, ...]]] = {
 }
 
 
+_COMING_IN: Final = {
+    ("merchant", "opening_hours"): ("9 to 5", "Mo-Fr", "Mo 10:00-12:00 and by appointment", ""),
+    ("merchant", "time_zone"): ("Mars/Olympus", ""),
+}
+"""What is refused of events that come in, and can be read in a log."""
+
+
 def bad_values(kind: str, name: str) -> tuple[Any, ...]:
     """What the field of this kind of event may not be."""
     # A trade's venue may be empty, a tick's may not.
-    return _TEXT if (kind, name) == ("trade", "venue") else BAD[name]
+    return _TEXT if (kind, name) == ("trade", "venue") else (*BAD[name], *_COMING_IN.get((kind, name), ()))

@@ -18,7 +18,7 @@ from tests.replay.bad_values import GOOD, bad_values
 
 def reason_for(kind: str, changes: dict[str, Any]) -> str:
     """Why a line with these values is refused."""
-    record = decode_event(json.dumps({"kind": kind, **GOOD[kind], **changes}).encode(), "test")
+    record = decode_event(json.dumps({"kind": kind, **GOOD[kind], **changes}).encode(), "test", comes_in=True)
     assert isinstance(record, BadRecord)
     return record.reason
 
@@ -48,6 +48,16 @@ def test_fields_behind_wrong_types_and_within_a_position_are_named() -> None:
     for name in ("amount_minor: ", "user_id: ", "colour: ", "payer_position.lat: ", "payer_position.lon: "):
         assert name in reason
     assert "payer_position.accuracy_m: " in reason
+
+
+def test_what_a_log_may_hold_is_refused_of_what_comes_in_only() -> None:
+    changes = {"opening_hours": "9 to 5", "time_zone": "Mars/Olympus"}
+    reason = reason_for("merchant", {**changes, "mcc": "x"})
+    assert "opening_hours: '9 to 5' can't be read; allowed: rules such as 'Mo-Fr 09:00-18:00" in reason
+    assert "time_zone: 'Mars/Olympus' is unknown; allowed: names such as" in reason
+    assert "mcc: " in reason
+    line = json.dumps({"kind": "merchant", **GOOD["merchant"], **changes}).encode()
+    assert not isinstance(decode_event(line, "log"), BadRecord)
 
 
 def test_a_payment_within_a_fallback_names_its_fields() -> None:

@@ -3,6 +3,8 @@
 import gzip
 import json
 import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.events import Merchant
 from flows.codec import MAX_RECORD_BYTES, BadRecord, Event, encode_event
 from replay.errors import StreamError
 from replay.parquet_stream import ROW_GROUP
@@ -251,6 +254,20 @@ def test_garbage_gives_bad_records_or_a_stream_error(raw: bytes) -> None:
             path = Path(folder, f"s{suffix}")
             path.write_bytes(raw)
             check_damaged(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_opening_hours_that_nobody_understands_are_a_bad_record_in_every_format(
+    suffix: str, tmp_path: Path
+) -> None:
+    shop = Merchant("m-1", datetime(2026, 3, 1, tzinfo=UTC), opening_hours="Mo-Fr 09:00-18:00")
+    with StreamWriter(tmp_path / f"s{suffix}") as writer:
+        for hours in ("24/7", "9 to 5", None):
+            writer.write(replace(shop, opening_hours=hours))
+    first, bad, last = read_stream(tmp_path / f"s{suffix}")
+    assert (first, last) == (replace(shop, opening_hours="24/7"), replace(shop, opening_hours=None))
+    assert isinstance(bad, BadRecord)
+    assert bad.reason.startswith("opening_hours: '9 to 5' can't be read; allowed: ")
 
 
 def test_a_member_that_an_event_does_not_have_is_refused_with_its_name(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def header(received: Received, name: str) -> str | None:
 
 
 def _read_json(received: Received, value: bytes, kind: str | None, latest: datetime) -> Event | Refusal:
-    event = decode_event(value, "", kind)
+    event = decode_event(value, "", kind, comes_in=True)
     if isinstance(event, BadRecord):
         return _refuse(received, _trouble_of(value, event.reason), event.reason)
     if event.kind not in _SCHEMA_OF:

@@ -125,8 +125,8 @@ _MERCHANT: dict[str, tuple[Any, ...]] = {
     **_within("position", _POSITION),
     "radius_m": (*BAD_ABOVE_0, 50_000.1),
     "chain_id": BAD_ID,
-    "opening_hours": BAD_TEXT,
-    "time_zone": BAD_TEXT,
+    "opening_hours": (*BAD_TEXT, "9 to 5", "Mo-Fr", ""),
+    "time_zone": (*BAD_TEXT, "Mars/Olympus", ""),
 }
 _VISIT: dict[str, tuple[Any, ...]] = {
     "visit_id": BAD_ID,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from alerting.decision import PolicyActivated
 from alerting.rpc.convert import write_alone
 from detectors.checks import LATEST
-from detectors.events import Outcome, OutcomeKind, Payment, Tick, Verdict
+from detectors.events import Merchant, Outcome, OutcomeKind, Payment, Tick, Verdict
 from flows.broker.ingest.inputs import KIND_OF, InputReader, Received, Refusal, Trouble
 from flows.codec import MAX_RECORD_BYTES, Event, encode_event
 from tests.detectors.event_strategies import EVENTS
@@ -177,3 +177,13 @@ def test_a_tick_that_can_not_be_is_refused_in_both_forms() -> None:
     assert refused(Made(topic, members(tick, open=-1.0))).trouble is Trouble.INVALID
     _, value = write_alone(tick)
     assert refused(Made(topic, value.replace(b"EUR", b"E\x01R"), (PROTOBUF,))).trouble is Trouble.INVALID
+
+
+def test_opening_hours_that_nobody_understands_are_refused_in_both_forms() -> None:
+    shop = Merchant("m-1", NOW, opening_hours="9 to 5", time_zone="Mars/Olympus")
+    schema, message = write_alone(shop)
+    for value, headers in ((encode_event(shop), ()), (message, (PROTOBUF, ("schema", schema.encode())))):
+        refusal = refused(Made(TOPIC_OF["merchant"], value, headers))
+        assert refusal.trouble is Trouble.INVALID
+        assert "opening_hours: '9 to 5' can't be read; allowed: rules such as 'Mo-Fr" in refusal.reason
+        assert "time_zone: 'Mars/Olympus' is unknown; allowed: names such as" in refusal.reason
