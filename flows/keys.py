@@ -8,6 +8,7 @@ JOINT: Final = "joint/"
 FRESH: Final = "fresh/"
 SHARED: Final = "shared/"
 CLOCK: Final = "clock"
+DIRECTORY: Final = "directory/"
 
 
 NEXT_PLACE: Final = "habits/next-place"
@@ -62,3 +63,8 @@ def early(tenant: str, transaction_id: str) -> str:
 def accusation(tenant: str, transaction_id: str) -> str:
     """A payment that was reported as a fraud, so that no authentication releases it."""
     return f"accusation/{tenant}/{transaction_id}"
+
+
+def listed(tenant: str, merchant_id: str) -> str:
+    """A merchant's row of the directory."""
+    return f"{DIRECTORY}{tenant}/{merchant_id}"

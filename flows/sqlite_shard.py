@@ -204,6 +204,13 @@ class SqliteShard:
         row = self._db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """See :meth:`flows.store.StateStore.scan`."""
+        behind = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        return self._db.execute(
+            "SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key", (prefix, behind)
+        )
+
     def commit(self, work: Slice) -> None:
         """See :meth:`flows.store.StateStore.commit`."""
         with self._transaction():

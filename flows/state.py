@@ -1,6 +1,7 @@
 """What the shard task knows, object by object: loaded when first touched, kept while there is room."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Protocol, Self, TypeVar, cast
 
 from flows.store import StateStore
@@ -70,6 +71,13 @@ class State:
     def load_raw(self, key: str) -> bytes | None:
         """The stored bytes under ``key``."""
         return self._store.load(key)
+
+    def scan_raw(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """The stored bytes under all keys that begin with ``prefix``, in the order of the keys.
+
+        For the start: what is not stored yet is not among them.
+        """
+        return self._store.scan(prefix)
 
     def delete(self, key: str) -> None:
         """Forget the object under ``key``."""

@@ -1,5 +1,6 @@
 """The state store: what the shard task knows at one log position, kept in one piece."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -60,6 +61,13 @@ class StateStore(Protocol):
         """The state under ``key``."""
         ...
 
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """All state under keys that begin with ``prefix``, in the order of the keys.
+
+        To be read to its end before anything is committed.
+        """
+        ...
+
     def commit(self, work: Slice) -> None:
         """Store a slice in one transaction; committing the same slice again changes nothing."""
         ...
@@ -95,6 +103,10 @@ class MemoryStore:
     def load(self, key: str) -> bytes | None:
         """See :meth:`StateStore.load`."""
         return self.states.get(key)
+
+    def scan(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """See :meth:`StateStore.scan`."""
+        return ((key, self.states[key]) for key in sorted(self.states) if key.startswith(prefix))
 
     def commit(self, work: Slice) -> None:
         """See :meth:`StateStore.commit`."""

@@ -1,7 +1,7 @@
 """Positions, distances and local time on Earth: pure functions, no payments, no thresholds, no I/O."""
 
 from geo.distance import bearing_deg, distance_km
-from geo.fences import Fence, FenceIndex, Near
+from geo.fences import Circle, Fence, FenceIndex, Near
 from geo.local_time import (
     LocalTime,
     first_instant,
@@ -18,6 +18,7 @@ from geo.travel import MIN_GAP_S, min_speed_kmh
 
 __all__ = [
     "MIN_GAP_S",
+    "Circle",
     "Fence",
     "FenceIndex",
     "LocalTime",

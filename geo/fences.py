@@ -9,7 +9,9 @@ looks into one cell per grid, however many fences there are elsewhere.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import asin, ceil, cos, degrees, floor, log2, pi, radians, sin
-from typing import Final, NamedTuple
+from typing import Final, Generic, NamedTuple, Protocol
+
+from typing_extensions import TypeVar
 
 from geo.distance import distance_km
 from geo.position import MAX_ACCURACY_M, Position
@@ -22,6 +24,25 @@ _CURVATURE_M: Final = 6_335_000.0
 """The Earth is nowhere more curved than a sphere of this radius."""
 _COLUMN_BITS: Final = 20
 _FIRST_REACH_M: Final = 250.0
+
+
+class Circle(Protocol):
+    """What an index can hold: a :class:`Fence`, or anything with its attributes that does not change."""
+
+    @property
+    def fence_id(self) -> str:
+        """See :class:`Fence`."""
+        ...
+
+    @property
+    def position(self) -> Position:
+        """See :class:`Fence`."""
+        ...
+
+    @property
+    def radius_m(self) -> float:
+        """See :class:`Fence`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +73,14 @@ class Fence:
             raise ValueError(f"radius_m: {self.radius_m!r} is out of range; allowed: >0..50000 metres")
 
 
-class Near(NamedTuple):
+F = TypeVar("F", bound=Circle, default=Fence)
+
+
+class Near(NamedTuple, Generic[F]):
     """A fence, and how far its centre is away."""
 
     distance_m: float
-    fence: Fence
+    fence: F
 
     @property
     def outside_m(self) -> float:
@@ -64,7 +88,7 @@ class Near(NamedTuple):
         return self.distance_m - self.fence.radius_m
 
 
-class FenceIndex:
+class FenceIndex(Generic[F]):
     """Fences that come, move and go, and exact answers to where they are.
 
     A query costs what the fences nearby cost, not what all of them do. Answers depend on the fences that are
@@ -80,23 +104,23 @@ class FenceIndex:
     ['bakery', 'station']
     """
 
-    def __init__(self, fences: Iterable[Fence] = ()) -> None:
-        self._fences: dict[str, Fence] = {}
-        self._grids: dict[int, dict[int, list[Fence]]] = {}
+    def __init__(self, fences: Iterable[F] = ()) -> None:
+        self._fences: dict[str, F] = {}
+        self._grids: dict[int, dict[int, list[F]]] = {}
         for fence in fences:
             self.put(fence)
 
     def __len__(self) -> int:
         return len(self._fences)
 
-    def __iter__(self) -> Iterator[Fence]:
+    def __iter__(self) -> Iterator[F]:
         return iter(self._fences.values())
 
-    def get(self, fence_id: str) -> Fence | None:
+    def get(self, fence_id: str) -> F | None:
         """The fence of this name, if it is in."""
         return self._fences.get(fence_id)
 
-    def put(self, fence: Fence) -> None:
+    def put(self, fence: F) -> None:
         """Add a fence, in the place of another one of its name."""
         self.remove(fence.fence_id)
         self._fences[fence.fence_id] = fence
@@ -119,7 +143,7 @@ class FenceIndex:
         if not grid:
             del self._grids[level]
 
-    def near(self, position: Position, reach_m: float = 0.0) -> list[Near]:
+    def near(self, position: Position, reach_m: float = 0.0) -> list[Near[F]]:
         """The fences that a point is in, or at most ``reach_m`` metres away from; nearest centre first."""
         found = (
             Near(distance_km(position, fence.position) * 1e3, fence)
@@ -127,7 +151,7 @@ class FenceIndex:
         )
         return sorted((near for near in found if near.outside_m <= reach_m), key=_by_distance)
 
-    def nearest(self, position: Position, count: int) -> list[Near]:
+    def nearest(self, position: Position, count: int) -> list[Near[F]]:
         """The fences whose centres are nearest, in that order; fewer where there are fewer."""
         reach_m = _FIRST_REACH_M
         while reach_m < MAX_ACCURACY_M:
@@ -137,11 +161,11 @@ class FenceIndex:
             reach_m *= 4.0
         return self.near(position, MAX_ACCURACY_M)[:count]
 
-    def _around(self, position: Position, reach_m: float) -> Iterable[Fence]:
+    def _around(self, position: Position, reach_m: float) -> Iterable[F]:
         """All fences that may be within reach, each once."""
         if not reach_m:
             return self._at(position)
-        found: dict[str, Fence] = {}
+        found: dict[str, F] = {}
         for level, grid in self._grids.items():
             if _about_cells(level, reach_m) >= len(grid):
                 return self._fences.values()
@@ -150,14 +174,14 @@ class FenceIndex:
                     found[fence.fence_id] = fence
         return found.values()
 
-    def _at(self, position: Position) -> Iterator[Fence]:
+    def _at(self, position: Position) -> Iterator[F]:
         for level, grid in self._grids.items():
             height = _CELL_DEG * 2.0**level
             row = _row(height, position.lat)
             yield from grid.get(_cell(row, _column(_columns(height, row), position.lon)), ())
 
 
-def _by_distance(near: Near) -> tuple[float, str]:
+def _by_distance(near: Near[F]) -> tuple[float, str]:
     return near.distance_m, near.fence.fence_id
 
 

@@ -60,6 +60,18 @@ def test_a_later_slice_replaces_and_deletes(make_store: Callable[[], StateStore]
     assert [store.load(key) for key in "abc"] == [b"2", None, b"1"]
 
 
+def test_keys_that_begin_alike_are_found_together_and_in_order(make_store: Callable[[], StateStore]) -> None:
+    names = ["m/a/2", "m/a/10", "m/b/~", "m/", "m", "m0", "l/z", "m/a/1", "M/a", "m/a"]
+    make_store().commit(Slice(1, {name: name.encode() for name in names}))
+    store = make_store()
+    found = sorted(name for name in names if name.startswith("m/"))
+    assert list(store.scan("m/")) == [(name, name.encode()) for name in found]
+    assert [key for key, _ in store.scan("m/a/")] == ["m/a/1", "m/a/10", "m/a/2"]
+    assert list(store.scan("n/")) == []
+    store.commit(Slice(2, {"m/a/1": None, "m/a/2": b"new"}))
+    assert list(store.scan("m/a/")) == [("m/a/10", b"m/a/10"), ("m/a/2", b"new")]
+
+
 def test_the_same_slice_again_changes_nothing(make_store: Callable[[], StateStore]) -> None:
     store = make_store()
     for _ in range(2):

@@ -12,6 +12,7 @@ from alerting.decision import Action, FallbackCause, Source
 from detectors.events import (
     Channel,
     Location,
+    Merchant,
     Payment,
     PaymentType,
     Tick,
@@ -197,6 +198,9 @@ def stream(count: int) -> list[Event]:
             events.append(passed_challenge(number - 5))
         if number % 31 == 7:
             events.append(outcome(number + 4))
+        if number % 11 == 6:
+            shop = Merchant(f"m-{number % 5}", events[-1].event_time, closed=number % 4 == 0)
+            events.append(replace(shop, position=Position(50.0, 4.0 + number / 1e3)))
         if number % 9 == 3:
             events.append(Location(f"u-{number % 3}", Position(50.0, 4.0, 30.0), events[-1].event_time))
     return events
