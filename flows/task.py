@@ -13,7 +13,7 @@ from alerting.alerts import Candidate, Suppressed
 from alerting.decide import Decider
 from alerting.decision import Decision, FallbackAnswered, FallbackCause, PolicyActivated
 from alerting.policy import Policy
-from detectors.events import Location, Merchant, Outcome, Payment
+from detectors.events import Location, Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.joint_model import JointModel
 from detectors.knowledge import ShardKnowledge
@@ -23,7 +23,6 @@ from detectors.scoring import ModelParams, Scorer, model_version
 from flows import keys
 from flows.alert_stages import AlertStages
 from flows.codec import decode_decision, encode_alert, encode_decision
-from flows.directory_stage import DirectoryStage
 from flows.feedback_stage import FeedbackStage
 from flows.habit_stage import WatchVisits
 from flows.log import LogRecord, event_key
@@ -112,7 +111,6 @@ class ShardTask:
         )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
         self._alert_stages = AlertStages(self._state, self._decided_before, watch_visits)
-        self._directory = DirectoryStage(self._state)
         self._time = self._state.find(keys.CLOCK, ShardTime) or ShardTime()
         self._decider: Decider | None = None
         self.policy: Policy | None = None
@@ -191,8 +189,6 @@ class ShardTask:
             return [OutcomeNoted(position, event)]
         if isinstance(event, Location):
             self._payments.locate(event)
-        elif isinstance(event, Merchant):
-            self._directory.learn(event)
         elif isinstance(event, FallbackAnswered):
             answered = self._payments.fall_back(position, event, self._policy_in_force())
             if not event.payment_logged:

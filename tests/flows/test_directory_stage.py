@@ -13,6 +13,7 @@ from detectors.directory import MerchantDirectory
 from detectors.events import Merchant
 from flows import keys
 from flows.broker.shards.changes import Changes, apply_changes, read_reach, write_changes
+from flows.habit_stage import place_of
 from flows.sqlite_shard import SqliteShard
 from flows.store import MemoryStore, Slice
 from flows.task import ShardTask
@@ -28,7 +29,7 @@ def shop(number: int = 1, hour: int = 0, tenant: str = "default", closed: bool =
 
 
 def directory_of(task: ShardTask) -> MerchantDirectory:
-    return task._directory.directory
+    return task._alert_stages._merchants.directory
 
 
 def names(task: ShardTask, tenant: str = "default") -> set[str | None]:
@@ -118,3 +119,10 @@ def test_hours_of_an_old_log_that_nobody_understands_are_left_out_and_said() -> 
     (line,) = said
     assert (line["event"], line["event_id"]) == ("merchant_not_understood", old.event_id)
     assert line["reason"].startswith("opening_hours: '9 to 5' can't be read")
+
+
+def test_habits_learn_places_with_what_the_directory_knows_of_them() -> None:
+    shard = Shard([Merchant("m-1", NOON, mcc="5411", chain_id="x"), Merchant("m-2", NOON, closed=True)])
+    find_place = shard.task._alert_stages._find_place
+    assert find_place("default", "m-1") == place_of("m-1", "5411", "x")
+    assert [find_place("default", "m-2"), find_place("other", "m-1")] == [None, None]
