@@ -1,9 +1,9 @@
-"""Data sets of card transactions as event streams, one module per source.
+"""Data sets as event streams, one module per source.
 
-Each source module has ``events(folder, label_delay)``: payments and, behind the delay, fraud reports, in time
-order. What becomes of each column stands in that module's docstring.
+Each source module has ``events(folder, ...)``: of card transactions the payments and, behind a delay, fraud
+reports, in time order. What becomes of each column stands in that module's docstring.
 """
 
-from replay.importers.dataset import SOURCES, Choices, ImportSummary, import_dataset
+from replay.importers.dataset import SOURCES, Choices, ImportSummary, Source, import_dataset
 
-__all__ = ["SOURCES", "Choices", "ImportSummary", "import_dataset"]
+__all__ = ["SOURCES", "Choices", "ImportSummary", "Source", "import_dataset"]

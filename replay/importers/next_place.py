@@ -25,12 +25,18 @@ from typing import Final
 
 from detectors.events import Consent, ConsentPurpose, Preferences, Visit
 from replay.errors import SourceError
-from replay.importers.source_table import rows_of
+from replay.importers.source_table import read_rows, row_count
 
 PARTS: Final = ("fsq", "geolife")
 _FILES: Final = ("train", "valid")
 _COLUMNS: Final = dict.fromkeys(("id", "user_id", "location_id", "start_day", "start_min", "weekday"), int)
 _MONDAY: Final = datetime(2010, 1, 4, tzinfo=UTC)
+
+
+def count_rows(folder: Path) -> int:
+    """How many visits the folder has, those of all parts that are in it."""
+    files = (folder / f"{part}_{source}.parquet" for part in PARTS for source in _FILES)
+    return sum(row_count(path) for path in files if path.exists())
 
 
 def events(folder: Path, part: str) -> Iterator[Consent | Preferences | Visit]:
@@ -55,7 +61,7 @@ def events(folder: Path, part: str) -> Iterator[Consent | Preferences | Visit]:
 def _visits(folder: Path, part: str) -> Iterator[Visit]:
     first_day: dict[int, timedelta] = {}
     for source in _FILES:
-        rows = rows_of(folder, f"{part}_{source}.parquet", _COLUMNS)
+        rows = read_rows(folder / f"{part}_{source}.parquet", _COLUMNS)
         for number, user, location, day, minute, weekday in rows:
             begins = first_day.setdefault(user, timedelta(days=(weekday - day) % 7))
             time = _MONDAY + begins + timedelta(days=day, minutes=minute)

@@ -18,10 +18,40 @@ _BATCH: Final = 8_192
 _TIME: Final = "ts"
 _CHECKS: Final = {
     int: ("an integer", pa.types.is_integer),
+    float: ("a number", pa.types.is_floating),
     str: ("text", lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind)),
     datetime: ("a timestamp", pa.types.is_timestamp),
-    float: ("a number", lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind)),
 }
+
+
+def count_rows(folder: Path) -> int:
+    """How many transactions the folder holds."""
+    return row_count(folder / FILE_NAME)
+
+
+def row_count(path: Path) -> int:
+    """How many rows a file holds."""
+    with _open(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def table_columns(path: Path) -> list[str]:
+    """The names of a file's columns."""
+    with _open(path) as file:
+        return list(file.schema_arrow.names)
+
+
+def read_rows(
+    path: Path, columns: Mapping[str, type], nullable: Iterable[str] = ()
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a file in their order.
+
+    Raises
+    ------
+    SourceError
+        As :func:`rows_by_time`.
+    """
+    return _rows(_checked(path, columns, nullable))
 
 
 def rows_by_time(
@@ -42,19 +72,8 @@ def rows_by_time(
     yield from _rows(table)
 
 
-def rows_of(
-    folder: Path, file: str, columns: Mapping[str, type], nullable: Iterable[str] = ()
-) -> Iterator[tuple[Any, ...]]:
-    """The rows of a file of the folder in its order; raises as :func:`rows_by_time`."""
-    yield from _rows(_checked(folder / file, columns, nullable))
-
-
-def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in table.combine_chunks().to_batches(_BATCH):
-        yield from zip(*(_values(column) for column in batch.columns), strict=True)
-
-
 def _checked(path: Path, columns: Mapping[str, type], nullable: Iterable[str]) -> pa.Table:
+    """The columns of a file, which have the types and no empty values, but for those that may."""
     table = _read(path, columns)
     for name, kind in columns.items():
         wanted, fits = _CHECKS[kind]
@@ -68,13 +87,17 @@ def _checked(path: Path, columns: Mapping[str, type], nullable: Iterable[str]) -
     return table
 
 
+def _rows(table: pa.Table) -> Iterator[tuple[Any, ...]]:
+    for batch in table.combine_chunks().to_batches(_BATCH):
+        yield from zip(*(_values(column) for column in batch.columns), strict=True)
+
+
 def _open(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError as error:
-        raise SourceError(
-            f"{path.parent}: has no file {path.name}; needed: the folder of the data set"
-        ) from error
+        reason = f"has no file {path.name}; needed: the folder of the data set"
+        raise SourceError(f"{path.parent}: {reason}") from error
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"{path}: can't be read as Parquet: {str(error).splitlines()[0]}") from error
 
@@ -88,9 +111,8 @@ def _read(path: Path, columns: Mapping[str, type]) -> pa.Table:
             return file.read(list(columns)).select(list(columns))
         except (pa.ArrowException, OSError) as error:
             where = _first_damaged(file, list(columns))
-            raise SourceError(
-                f"{path}: {where} damaged: {str(error).splitlines()[0]}; nothing was imported"
-            ) from error
+            reason = f"{where} damaged: {str(error).splitlines()[0]}; nothing was imported"
+            raise SourceError(f"{path}: {reason}") from error
 
 
 def _first_damaged(file: pq.ParquetFile, columns: list[str]) -> str:

@@ -1,5 +1,6 @@
 """The importers: what becomes of each column, in which order, and which folders are refused."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ def folder_of(folder: Path, *rows: dict[str, Any]) -> Path:
 
 
 def imported(kind: str, folder: Path, *rows: dict[str, Any], delay: timedelta = WEEK) -> list[Any]:
-    return list(SOURCES[kind](folder_of(folder, *rows), Choices(delay)))
+    return list(SOURCES[kind].events(folder_of(folder, *rows), Choices(delay), Counter()))
 
 
 def test_a_handbook_row_becomes_a_payment_in_euros_at_a_terminal(tmp_path: Path) -> None:
@@ -181,13 +182,13 @@ def test_without_delay_a_report_follows_its_payment(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".jsonl.zst", ".parquet"])
 def test_an_import_writes_a_stream_and_counts(suffix: str, tmp_path: Path) -> None:
     folder_of(tmp_path, FDH, {**FDH, "transaction_id": 8, "customer_id": 3, "is_fraud": 1})
-    seen: list[tuple[int, int | None]] = []
+    seen: list[tuple[int, int]] = []
     out = tmp_path / f"out{suffix}"
     summary = import_dataset("fdh", tmp_path, out, Choices(WEEK), lambda *at: seen.append(at))
-    assert (summary.events, summary.users) == ({"outcome": 1, "payment": 2}, 2)
+    assert (summary.events, summary.users, summary.left_out) == ({"outcome": 1, "payment": 2}, 2, {})
     assert summary.first_time == START.replace(tzinfo=UTC)
     assert summary.last_time == START.replace(tzinfo=UTC) + WEEK
-    assert seen == [(3, 3)]
+    assert seen == [(2, 2)]
     records = list(read_stream(out))
     assert len(records) == 3
     assert not any(isinstance(record, BadRecord) for record in records)
@@ -229,13 +230,13 @@ def test_unknown_categories_and_entry_modes_are_named_with_the_known_ones(tmp_pa
 @pytest.mark.parametrize("kind", ["fdh", "sparkov", "tabformer"])
 def test_a_folder_of_another_kind_is_refused_by_what_it_lacks(kind: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has no file transactions\.parquet"):
-        list(SOURCES[kind](tmp_path, Choices()))
+        list(SOURCES[kind].events(tmp_path, Choices(), Counter()))
     pq.write_table(pa.table({"ts": [START]}), tmp_path / "transactions.parquet")
     with pytest.raises(SourceError, match=r"transactions\.parquet: lacks the columns .*amount_cents"):
-        list(SOURCES[kind](tmp_path, Choices()))
+        list(SOURCES[kind].events(tmp_path, Choices(), Counter()))
     (tmp_path / "transactions.parquet").write_bytes(b"PAR1 nonsense")
     with pytest.raises(SourceError, match=r"transactions\.parquet: can't be read as Parquet"):
-        list(SOURCES[kind](tmp_path, Choices()))
+        list(SOURCES[kind].events(tmp_path, Choices(), Counter()))
 
 
 def test_an_unknown_kind_and_a_negative_delay_are_refused(tmp_path: Path) -> None:
