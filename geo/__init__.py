@@ -2,6 +2,7 @@
 
 from geo.distance import bearing_deg, distance_km
 from geo.fences import Circle, Fence, FenceIndex, Near
+from geo.fixes import Distrust, Fix, FixParams
 from geo.local_time import (
     LocalTime,
     first_instant,
@@ -14,18 +15,46 @@ from geo.local_time import (
 )
 from geo.opening_hours import OpeningHours, OpeningHoursError
 from geo.position import Position
+from geo.presence import Presence, PresenceParams
+from geo.transitions import (
+    Approach,
+    Cause,
+    Dwell,
+    Enter,
+    Exit,
+    Passed,
+    Refused,
+    Stopped,
+    Transition,
+    WentOn,
+)
 from geo.travel import MIN_GAP_S, min_speed_kmh
 
 __all__ = [
     "MIN_GAP_S",
+    "Approach",
+    "Cause",
     "Circle",
+    "Distrust",
+    "Dwell",
+    "Enter",
+    "Exit",
     "Fence",
     "FenceIndex",
+    "Fix",
+    "FixParams",
     "LocalTime",
     "Near",
     "OpeningHours",
     "OpeningHoursError",
+    "Passed",
     "Position",
+    "Presence",
+    "PresenceParams",
+    "Refused",
+    "Stopped",
+    "Transition",
+    "WentOn",
     "bearing_deg",
     "distance_km",
     "first_instant",

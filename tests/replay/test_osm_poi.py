@@ -15,7 +15,7 @@ from detectors.events import Merchant
 from flows.codec import BadRecord
 from geo import Position
 from replay.errors import SourceError
-from replay.importers import import_dataset
+from replay.importers import Choices, import_dataset
 from replay.importers.osm_poi import CLASS_MCC, events
 from replay.streams import read_stream
 
