@@ -27,23 +27,25 @@ class ApproachParams:
         Only what is at least so sure.
     near_m, near_closing
         Who is so near to the edge, and heads there so directly, is almost there.
-    again_s
-        For so long an approach is not told again.
+    again_s, lost_s
+        For so long an approach is not told again; for so long only, where the fence got out of reach.
     intercept, per_...
-        A logistic model of "stays there within half an hour", with the closing share of the speed, the logarithms
-        of the pace in m/s and of the distance from the edge in metres (and 20), and the pace as a share of that
-        half a minute ago. Fitted to the first halves of nine people's tracks; to be calibrated by what follows.
+        A logistic model of "stays there within half an hour", with the closing share of the speed, the
+        logarithms of the pace in m/s and of the distance from the edge in metres (and 20), and the pace as a
+        share of that half a minute ago. Fitted to the first halves of nine people's tracks; to be calibrated
+        by what follows.
     """
 
-    reach_m: float = 400.0
+    reach_m: float = 300.0
     min_speed_mps: float = 0.4
     max_speed_mps: float = 8.0
     horizon_s: float = 900.0
     min_closing: float = 0.3
     min_confidence: float = 0.2
-    near_m: float = 50.0
-    near_closing: float = 0.5
+    near_m: float = 65.0
+    near_closing: float = 0.6
     again_s: int = 1_800
+    lost_s: int = 300
     intercept: float = 1.42
     per_closing: float = 0.65
     per_log_pace: float = -0.25
@@ -60,6 +62,8 @@ class Course(NamedTuple):
     """The share of the speed that leads to its centre, -1 to 1."""
     eta_s: float
     confidence: float
+    near: bool
+    """Whether they are almost there."""
 
 
 def approach(
@@ -78,7 +82,8 @@ def approach(
     confidence = _confidence(edge_m, closing, motion, params)
     if eta_s > params.horizon_s or confidence < params.min_confidence:
         return None
-    return Course(edge_m, closing, eta_s, confidence)
+    near = edge_m <= params.near_m and closing >= params.near_closing
+    return Course(edge_m, closing, eta_s, confidence, near)
 
 
 def _confidence(edge_m: float, closing: float, motion: Motion, params: ApproachParams) -> float:

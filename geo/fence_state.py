@@ -20,8 +20,8 @@ INSIDE: Final = 2
 
 Out = list[Transition]
 
-_PACKED: Final = struct.Struct("<B7I2BIHB")
-_NAME: Final = struct.Struct("<H")
+_HEAD: Final = struct.Struct("<BH3I")
+_TRACKED: Final = struct.Struct("<4I2BIHB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class FenceParams:
     enter_fixes: int = 2
     enter_s: int = 5
     brisk_mps: float = 3.0
-    enter_brisk_s: int = 10
+    enter_brisk_s: int = 5
     enter_wait_s: int = 30
     enter_brisk_wait_s: int = 120
     widest: float = 1.25
@@ -67,7 +67,7 @@ class FenceParams:
     exit_ratio: float = 1.5
     exit_margin_m: float = 30.0
     exit_fixes: int = 2
-    exit_s: int = 90
+    exit_s: int = 45
     exit_wait_s: int = 600
     unseen_s: int = 600
     exit_accuracy_m: float = 150.0
@@ -186,15 +186,14 @@ class FenceState:
         return bool(self.phase or self.approached_s or self.left_s)
 
     def pack(self) -> bytes:
-        """The state as bytes."""
+        """The state as bytes; of somebody outside there is little to tell."""
         name = self.fence_id.encode()
-        head = _PACKED.pack(
-            self.phase,
+        packed = _HEAD.pack(self.phase, len(name), self.approached_s, self.near_s, self.left_s) + name
+        if self.phase == OUTSIDE:
+            return packed
+        return packed + _TRACKED.pack(
             self.since_s,
             self.seen_s,
-            self.approached_s,
-            self.near_s,
-            self.left_s,
             self._out_s,
             self._near_dm,
             self._fixes_in,
@@ -203,19 +202,21 @@ class FenceState:
             self._sure,
             self._dwelt,
         )
-        return head + _NAME.pack(len(name)) + name
 
     @classmethod
     def unpack(cls, packed: bytes, offset: int) -> tuple["FenceState", int]:
         """The state that :meth:`pack` wrote, and where it ends."""
-        self = cls("")
+        phase, length, *told = _HEAD.unpack_from(packed, offset)
+        offset += _HEAD.size
+        self = cls(packed[offset : offset + length].decode())
+        offset += length
+        self.phase = phase
+        self.approached_s, self.near_s, self.left_s = told
+        if phase == OUTSIDE:
+            return self, offset
         (
-            self.phase,
             self.since_s,
             self.seen_s,
-            self.approached_s,
-            self.near_s,
-            self.left_s,
             self._out_s,
             self._near_dm,
             self._fixes_in,
@@ -223,13 +224,9 @@ class FenceState:
             self._wait_s,
             self._sure,
             dwelt,
-        ) = _PACKED.unpack_from(packed, offset)
+        ) = _TRACKED.unpack_from(packed, offset)
         self._dwelt = bool(dwelt)
-        offset += _PACKED.size
-        (length,) = _NAME.unpack_from(packed, offset)
-        offset += _NAME.size
-        self.fence_id = packed[offset : offset + length].decode()
-        return self, offset + length
+        return self, offset + _TRACKED.size
 
     def _seen_inside(
         self, near: Near, sample: Sample, speed_mps: float, params: FenceParams, out: Out
@@ -239,7 +236,9 @@ class FenceState:
             self.phase, self.since_s = ENTERING, time_s
         brisk = speed_mps > params.brisk_mps
         self._wait_s = params.enter_brisk_wait_s if brisk else params.enter_wait_s
-        self._note(near, sample)
+        self.seen_s, self._fixes_out = time_s, 0
+        self._near_dm = round(near.distance_m * 10.0)
+        self._sure = round(chance_inside(near, sample.accuracy_dm / 10.0) * 1e3)
         self._fixes_in = min(self._fixes_in + 1, 255)
         stay_s = params.enter_brisk_s if brisk else params.enter_s
         if self._fixes_in >= params.enter_fixes and time_s - self.since_s >= stay_s:
@@ -255,7 +254,7 @@ class FenceState:
         if not is_outside(near, sample.accuracy_dm / 10.0, params):
             # A circle that reaches back in says no more than that nobody has left.
             if near.distance_m <= params.exit_radius_m(near.fence.radius_m):
-                self._note(near, sample)
+                self.seen_s = sample.time_s
             self._fixes_out = 0
             return
         self._count_out(sample)
@@ -263,12 +262,6 @@ class FenceState:
         unseen = self._out_s - self.seen_s > params.unseen_s
         if self._fixes_out >= params.exit_fixes and (unseen or gone_s >= params.exit_s):
             self.leave(sample.time_s, Cause.OUTSIDE, out)
-
-    def _note(self, near: Near, sample: Sample) -> None:
-        self.seen_s = sample.time_s
-        self._fixes_out = 0
-        self._near_dm = round(near.distance_m * 10.0)
-        self._sure = round(chance_inside(near, sample.accuracy_dm / 10.0) * 1e3)
 
     def _count_out(self, sample: Sample) -> None:
         if not self._fixes_out:

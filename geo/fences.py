@@ -8,6 +8,7 @@ looks into one cell per grid, however many fences there are elsewhere.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import asin, ceil, cos, degrees, floor, log2, pi, radians, sin
 from typing import Final, Generic, NamedTuple, Protocol
 
@@ -88,6 +89,10 @@ class Near(NamedTuple, Generic[F]):
         return self.distance_m - self.fence.radius_m
 
 
+_Entry = tuple[float, float, float, F]
+"""A fence with its latitude, longitude and radius beside it, which are looked at more often than it is."""
+
+
 class FenceIndex(Generic[F]):
     """Fences that come, move and go, and exact answers to where they are.
 
@@ -106,7 +111,7 @@ class FenceIndex(Generic[F]):
 
     def __init__(self, fences: Iterable[F] = ()) -> None:
         self._fences: dict[str, F] = {}
-        self._grids: dict[int, dict[int, list[F]]] = {}
+        self._grids: dict[int, dict[int, list[_Entry[F]]]] = {}
         for fence in fences:
             self.put(fence)
 
@@ -126,8 +131,9 @@ class FenceIndex(Generic[F]):
         self._fences[fence.fence_id] = fence
         level = _level(fence.radius_m)
         grid = self._grids.setdefault(level, {})
+        entry = _entry(fence)
         for cell in _cells(level, fence.position, fence.radius_m):
-            grid.setdefault(cell, []).append(fence)
+            grid.setdefault(cell, []).append(entry)
 
     def remove(self, fence_id: str) -> None:
         """Take a fence out, if it is in."""
@@ -136,8 +142,9 @@ class FenceIndex(Generic[F]):
             return
         level = _level(fence.radius_m)
         grid = self._grids[level]
+        entry = _entry(fence)
         for cell in _cells(level, fence.position, fence.radius_m):
-            grid[cell].remove(fence)
+            grid[cell].remove(entry)
             if not grid[cell]:
                 del grid[cell]
         if not grid:
@@ -145,11 +152,14 @@ class FenceIndex(Generic[F]):
 
     def near(self, position: Position, reach_m: float = 0.0) -> list[Near[F]]:
         """The fences that a point is in, or at most ``reach_m`` metres away from; nearest centre first."""
-        found = (
-            Near(distance_km(position, fence.position) * 1e3, fence)
-            for fence in self._around(position, reach_m)
-        )
-        return sorted((near for near in found if near.outside_m <= reach_m), key=_by_distance)
+        found = []
+        for fence in self._around(position, reach_m):
+            distance_m = distance_km(position, fence.position) * 1e3
+            if distance_m - fence.radius_m <= reach_m:
+                found.append(Near(distance_m, fence))
+        if len(found) > 1:
+            found.sort(key=_by_distance)
+        return found
 
     def nearest(self, position: Position, count: int) -> list[Near[F]]:
         """The fences whose centres are nearest, in that order; fewer where there are fewer."""
@@ -165,24 +175,43 @@ class FenceIndex(Generic[F]):
         """All fences that may be within reach, each once."""
         if not reach_m:
             return self._at(position)
+        lat, lon = position.lat, position.lon
         found: dict[str, F] = {}
         for level, grid in self._grids.items():
             if _about_cells(level, reach_m) >= len(grid):
                 return self._fences.values()
+            widest_m = reach_m + _M_PER_DEG * _CELL_DEG * 2.0**level
+            up, across = 1.0 / _M_PER_DEG, _lon_per_m(lat, widest_m)
             for cell in _cells(level, position, reach_m):
-                for fence in grid.get(cell, ()):
-                    found[fence.fence_id] = fence
+                for its_lat, its_lon, radius_m, fence in grid.get(cell, ()):
+                    # Most of what a cell holds is too far away in one direction already.
+                    limit_m = radius_m + reach_m
+                    if -limit_m * up <= its_lat - lat <= limit_m * up:
+                        turn = its_lon - lon
+                        if -across * limit_m <= turn <= across * limit_m or not -180.0 <= turn <= 180.0:
+                            found[fence.fence_id] = fence
         return found.values()
 
     def _at(self, position: Position) -> Iterator[F]:
         for level, grid in self._grids.items():
             height = _CELL_DEG * 2.0**level
             row = _row(height, position.lat)
-            yield from grid.get(_cell(row, _column(_columns(height, row), position.lon)), ())
+            for entry in grid.get(_cell(row, _column(_columns(height, row), position.lon)), ()):
+                yield entry[3]
 
 
 def _by_distance(near: Near[F]) -> tuple[float, str]:
     return near.distance_m, near.fence.fence_id
+
+
+def _entry(fence: F) -> _Entry[F]:
+    return fence.position.lat, fence.position.lon, fence.radius_m, fence
+
+
+def _lon_per_m(lat: float, widest_m: float) -> float:
+    """Degrees of longitude that a metre spans at most, for ways of up to ``widest_m`` from there."""
+    farthest = abs(lat) + 2.0 * widest_m / _M_PER_DEG
+    return 1.0 / (_M_PER_DEG * cos(radians(farthest))) if farthest < 85.0 else 360.0
 
 
 def _level(radius_m: float) -> int:
@@ -227,6 +256,7 @@ def _row(height: float, lat: float) -> int:
     return min(max(floor((lat + 90.0) / height), 0), rows - 1)
 
 
+@lru_cache(maxsize=1 << 16)
 def _columns(height: float, row: int) -> int:
     """How many cells of a row go around the Earth: none is narrower than it is high."""
     south = row * height - 90.0

@@ -27,7 +27,8 @@ class Approach(NamedTuple):
     """The user moves to a fence and could stop there.
 
     ``distance_m`` is that to its edge, ``eta_s`` the time they need by their present motion, ``confidence``
-    how surely they stay there, 0 to 1. Told when it begins, and once more when they are almost there (``near``).
+    how surely they stay there, 0 to 1. Told when it begins, and once more when they are almost there
+    (``near``).
     """
 
     fence_id: str
