@@ -1,8 +1,8 @@
 """What following users costs: positions per second through the trust filter and the fences' state machine.
 
-Fences lie in towns of some hundreds, denser towards the middle; more fences are more towns, so that a position
-has about as many around it whatever their number. People rest, walk, cycle and drive between fences of their
-town; their devices report every few seconds, with the errors that such devices have.
+Fences lie in towns of some hundreds, denser towards the middle; more fences are more towns, so that a
+position has about as many around it whatever their number. People rest, walk, cycle and drive between fences
+of their town; their devices report every few seconds, with the errors that such devices have.
 """
 
 import random
