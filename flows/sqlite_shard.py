@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from flows.alert_table import SCHEMA as ALERT_SCHEMA
+from flows.alert_table import AlertTable
 from flows.codec import BadRecord, decode_event
 from flows.file_lock import FileLockedError, lock_file
 from flows.log import Appended, LogRecord, NewRecord, event_key
@@ -33,15 +35,10 @@ CREATE TABLE outcome (
 CREATE TABLE applied (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL);
 INSERT INTO applied VALUES (1, 0);
 """
-LATER: Final = """
+LATER: Final = f"""
 CREATE TABLE IF NOT EXISTS partition_offset (position INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS alert (
-    position INTEGER NOT NULL, seq INTEGER NOT NULL, alert_id TEXT NOT NULL, suppressed TEXT,
-    alert BLOB NOT NULL, PRIMARY KEY (position, seq)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS alert_by_id ON alert (alert_id);
-"""
+{ALERT_SCHEMA}"""
 """What files of earlier releases may lack."""
-_ALERT: Final = "position, seq, alert_id, suppressed, alert"
 _APPEND: Final = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?)"
 
 
@@ -83,6 +80,8 @@ class SqliteShard:
         except sqlite3.OperationalError as error:
             os.close(self._lock)
             raise ShardFileError(f"{path}: {error}") from None
+        self.alerts = AlertTable(self._db)
+        """The outbox of alerts."""
         try:
             self._configure(durable, "NORMAL" if follows else "FULL")
             self._end = self._open_schema()
@@ -168,6 +167,16 @@ class SqliteShard:
         row = self._db.execute("SELECT position, digest FROM log WHERE event_key = ?", (key,)).fetchone()
         return None if row is None else (row[0], row[1])
 
+    def digest_at(self, position: int) -> bytes | None:
+        """The digest of the record at a log position."""
+        row = self._db.execute("SELECT digest FROM log WHERE position = ?", (position,)).fetchone()
+        return None if row is None else row[0]
+
+    @property
+    def first(self) -> int:
+        """The position of the first record that is kept, 0 when there is none."""
+        return int(self._db.execute("SELECT coalesce(min(position), 0) FROM log").fetchone()[0])
+
     @property
     def end(self) -> int:
         """See :attr:`flows.log.ShardLog.end`."""
@@ -249,21 +258,7 @@ class SqliteShard:
 
     def alert_rows(self, after: tuple[int, int], limit: int) -> list[AlertRow]:
         """See :meth:`flows.store.StateStore.alert_rows`."""
-        rows = self._db.execute(
-            f"SELECT {_ALERT} FROM alert WHERE (position, seq) > (?, ?) ORDER BY position, seq LIMIT ?",
-            (*after, limit),
-        )
-        return list(map(AlertRow._make, rows))
-
-    def alerts_named(self, alert_id: str) -> list[AlertRow]:
-        """The candidates with an alert id, in log order: one that was sent, or none, and those suppressed."""
-        rows = self._db.execute(f"SELECT {_ALERT} FROM alert WHERE alert_id = ? ORDER BY 1, 2", (alert_id,))
-        return list(map(AlertRow._make, rows))
-
-    def has_outbox(self) -> bool:
-        """Whether the file has a table of alerts: a reader may look at one of an earlier release."""
-        said = self._db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'alert'").fetchone()
-        return bool(said[0])
+        return self.alerts.behind(after, limit)
 
     def _write_slice(self, work: Slice) -> None:
         db = self._db
@@ -278,7 +273,7 @@ class SqliteShard:
         if work.outcomes:
             db.executemany("INSERT OR IGNORE INTO outcome VALUES (?, ?)", map(_outcome_values, work.outcomes))
         if work.alerts:
-            db.executemany("INSERT OR REPLACE INTO alert VALUES (?, ?, ?, ?, ?)", work.alerts)
+            self.alerts.put(work.alerts)
         db.execute("UPDATE applied SET position = ?", (work.position,))
 
     # The file.
@@ -367,6 +362,7 @@ class _Reader(SqliteShard):
             timeout=30.0,
             uri=True,
         )
+        self.alerts = AlertTable(self._db)
 
     @property
     def end(self) -> int:

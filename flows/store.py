@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
+
+from alerting.alerts import Alert, bucket_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +27,25 @@ class OutcomeRow:
 class AlertRow(NamedTuple):
     """A candidate alert, as bytes, at the log position of its cause; ``seq`` counts those of one position.
 
-    ``suppressed`` is the reason why it is not sent, None where it is.
+    ``suppressed`` is the reason why it is not sent, None where it is. What it may be looked for by stands
+    beside its bytes; ``bucket`` is :func:`alerting.alerts.bucket_of` its user.
     """
 
     position: int
     seq: int
     alert_id: str
+    kind: str
+    tenant: str
+    user_id: str
+    bucket: int
     suppressed: str | None
     alert: bytes
+
+    @classmethod
+    def of(cls, position: int, seq: int, alert: Alert, suppressed: str | None, encoded: bytes) -> Self:
+        """The row of a candidate, whose canonical bytes are at hand."""
+        who = (alert.tenant, alert.user_id)
+        return cls(position, seq, alert.alert_id, alert.kind, *who, bucket_of(*who), suppressed, encoded)
 
 
 @dataclass(slots=True)

@@ -247,8 +247,8 @@ class ShardTask:
             features = _FEATURES.pack(*output.features) if output.features else b""
             self._ledger.append(LedgerRow(output.position, output.encoded, features))
         elif isinstance(output, AlertRaised):
-            row = (output.position, output.seq, output.alert.alert_id, output.suppressed, output.encoded)
-            self._alerts.append(AlertRow(*row))
+            alert, reason = output.alert, output.suppressed
+            self._alerts.append(AlertRow.of(output.position, output.seq, alert, reason, output.encoded))
         elif isinstance(output, OutcomeNoted):
             outcome = output.outcome
             transaction_key = event_key(f"{Payment.kind}/{outcome.tenant}/{outcome.transaction_id}")

@@ -63,7 +63,7 @@ def write_ledger(file: Path, out: Path) -> int:
     try:
         with closing(SqliteShard.open_reader(file)) as shard, DecisionWriter(out) as writer:
             at, last = 0, shard.position
-            if shard.has_outbox():
+            if shard.alerts.exists():
                 _write_alerts(shard, last, out)
             while at < last:
                 for entry in shard.read(at, min(_READ_AT_ONCE, last - at)):

@@ -81,7 +81,7 @@ def test_the_same_slice_again_changes_nothing(make_store: Callable[[], StateStor
 
 
 def an_alert(position: int, seq: int, suppressed: str | None = None) -> AlertRow:
-    return AlertRow(position, seq, f"a-{position}-{seq}", suppressed, b"alert")
+    return AlertRow(position, seq, f"a-{position}-{seq}", "PROXIMITY", "shop", "u", 7, suppressed, b"alert")
 
 
 def test_alerts_are_read_in_the_order_of_their_places(make_store: Callable[[], StateStore]) -> None:

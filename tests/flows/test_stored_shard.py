@@ -49,9 +49,9 @@ def test_every_kind_of_stored_state_is_read(shard_path: Path) -> None:
 
 def test_its_outbox_begins_empty(shard_path: Path) -> None:
     with closing(SqliteShard.open_reader(shard_path)) as reader:
-        assert not reader.has_outbox()
+        assert not reader.alerts.exists()
     with closing(SqliteShard(shard_path)) as shard:
-        assert shard.has_outbox()
+        assert shard.alerts.exists()
         assert shard.alert_rows((0, 0), 10) == []
 
 

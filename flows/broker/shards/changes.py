@@ -25,7 +25,7 @@ CREATE TABLE made.log (position, event_key, digest, arrival_us, payload);
 CREATE TABLE made.ledger (position, decision, features);
 CREATE TABLE made.state (key, value);
 CREATE TABLE made.outcome (transaction_key, position);
-CREATE TABLE made.alert (position, seq, alert_id, suppressed, alert);
+CREATE TABLE made.alert (position, seq, alert_id, kind, tenant, user_id, bucket, suppressed, alert);
 """
 _APPLY: Final = (
     "INSERT OR IGNORE INTO main.log SELECT * FROM made.log",

@@ -60,7 +60,11 @@ class Writing:
                 states,
                 [LedgerRow(row, b"decision %d" % row, b"") for row in rows],
                 [OutcomeRow(row, b"transaction %d" % (row // 2)) for row in rows if row % 3 == 0],
-                [AlertRow(row, seq, f"a-{row}", None, b"alert") for row in rows for seq in range(row % 3)],
+                [
+                    AlertRow(row, seq, f"a-{row}", "PROXIMITY", "shop", "u", 7, None, b"")
+                    for row in rows
+                    for seq in range(row % 3)
+                ],
             )
         )
 

@@ -1,0 +1,94 @@
+"""What subscribers have acknowledged, in a file of its own beside the shard: it is no fact of the log.
+
+What was kept survives any kill of the process. It is written without waiting for the disk, so a power cut may
+cost the last acknowledgements; those alerts are then delivered again.
+"""
+
+import json
+import sqlite3
+import threading
+from array import array
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Final
+
+from alerting.alert_source import AlertFilter, KeptSubscription, Place, SubscriptionName
+from alerting.alerts import AlertKind
+
+SUBSCRIPTIONS_FILE: Final = "subscriptions.db"
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS subscription (
+    tenant TEXT NOT NULL, name TEXT NOT NULL, wanted TEXT NOT NULL,
+    position INTEGER NOT NULL, seq INTEGER NOT NULL, proof BLOB NOT NULL, done BLOB NOT NULL,
+    PRIMARY KEY (tenant, name)) WITHOUT ROWID;
+"""
+_ALL_TENANTS: Final = ""
+"""Stands for no tenant in particular: a tenant's name is never empty."""
+
+
+class SubscriptionFile:
+    """Durable subscriptions by name; any thread may call it."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    def load(self, name: SubscriptionName) -> KeptSubscription | None:
+        """What is kept under a name."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT wanted, position, seq, proof, done FROM subscription WHERE tenant = ? AND name = ?",
+                _key(name),
+            ).fetchone()
+        if row is None:
+            return None
+        wanted, position, seq, proof, done = row
+        return KeptSubscription(name, _read_filter(wanted), Place(position, seq, proof), _read_done(done))
+
+    def keep(self, subscriptions: Sequence[KeptSubscription]) -> None:
+        """Keep these, all or none."""
+        rows = [
+            (*_key(each.name), _filter_text(each.wanted), *each.mark, _done_bytes(each.done))
+            for each in subscriptions
+        ]
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.executemany("INSERT OR REPLACE INTO subscription VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+
+def _key(name: SubscriptionName) -> tuple[str, str]:
+    return name.tenant if name.tenant is not None else _ALL_TENANTS, name.name
+
+
+def _filter_text(wanted: AlertFilter) -> str:
+    return json.dumps({**asdict(wanted), "kinds": sorted(wanted.kinds)}, sort_keys=True)
+
+
+def _read_filter(text: str) -> AlertFilter:
+    members = json.loads(text)
+    return AlertFilter(**{**members, "kinds": frozenset(map(AlertKind, members["kinds"]))})
+
+
+def _done_bytes(done: Sequence[tuple[int, int]]) -> bytes:
+    return array("Q", chain.from_iterable(done)).tobytes()
+
+
+def _read_done(raw: bytes) -> tuple[tuple[int, int], ...]:
+    numbers = array("Q", raw)
+    return tuple(list(pairwise(numbers))[::2])
