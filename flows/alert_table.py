@@ -74,7 +74,9 @@ def _conditions(wanted: AlertFilter) -> tuple[str, list[object]]:
     values: list[object] = []
     if not wanted.suppressed:
         parts.append("suppressed IS NULL")
-    for column, value in (("tenant", wanted.tenant), ("user_id", wanted.user_id)):
+    # The plus keeps the index of users out of it, which would read a tenant's alerts for each page anew.
+    tenant = "tenant" if wanted.user_id is not None else "+tenant"
+    for column, value in ((tenant, wanted.tenant), ("user_id", wanted.user_id)):
         if value is not None:
             parts.append(f"{column} = ?")
             values.append(value)

@@ -288,6 +288,11 @@ class Engine:
         return self._supervisor.restarts
 
     @property
+    def log_position(self) -> int:
+        """The last log position that was heard of."""
+        return self._heard.position
+
+    @property
     def figures(self) -> Figures:
         """What the shard process on Kafka said last of itself."""
         return self._heard.figures

@@ -17,6 +17,7 @@ from flows.fault_injection import Faults
 from flows.operator import OperatorServer
 from flows.settings import CallerSettings, Settings, TlsSettings
 from flows.settings_words import shown
+from flows.shard_alerts import ShardAlerts
 from flows.sqlite_shard import SHARD_FILE, ShardFileError
 from flows.startup_checks import startup_problems
 from flows.supervision import Spawn
@@ -49,6 +50,7 @@ class Serving:
         self._settings = settings
         self._answering = threading.Event()
         self._edge: EdgeServer | None = None
+        self._alerts: ShardAlerts | None = None
         if problems := startup_problems(settings):
             raise ServingError(problems)
         self._operator = self._bind_operator()
@@ -113,14 +115,23 @@ class Serving:
                 self._operator.stop()
             raise self._unusable_folder(str(error)) from None
         try:
+            self._alerts = self._open_alerts()
             self._edge = self._build_edge()
             self._edge.start()
         except BaseException as error:
             self.stop()  # the flow's thread would keep the process alive
+            if isinstance(error, sqlite3.Error):
+                raise self._unusable_folder(str(error)) from None
             if isinstance(error, OSError | RuntimeError | ValueError):
                 raise ServingError([_unusable("listen", self._settings.listen, str(error))]) from None
             raise
         self._answering.set()
+
+    def _open_alerts(self) -> ShardAlerts | None:
+        """The alerts of the embedded shard; shards on Kafka are owned by turns."""
+        if self._settings.kafka.bootstrap:
+            return None
+        return ShardAlerts(self._settings.data_dir / SHARD_FILE, lambda: self.engine.log_position)
 
     def _build_edge(self) -> EdgeServer:
         settings = self._settings
@@ -132,6 +143,7 @@ class Serving:
             tls=_tls(settings.tls),
             callers=_callers(settings.callers),
             registry=self.engine.metrics.registry,
+            alerts=self._alerts,
         )
 
     def stop(self) -> None:
@@ -140,6 +152,8 @@ class Serving:
         if self._edge is not None:
             self._edge.stop()
         self.engine.stop()
+        if self._alerts is not None:
+            self._alerts.close()
         if self._operator is not None:
             self._operator.stop()
 

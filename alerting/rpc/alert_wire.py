@@ -34,6 +34,8 @@ MOST_IN_FLIGHT: Final = 1_000
 MOST_ON_A_PAGE: Final = 1_000
 MOST_ACKED: Final = 10_000
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
+NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""The time of a shard that has seen no event."""
 _KINDS: Final = {pb.AlertKind.Value(f"ALERT_KIND_{kind}"): kind for kind in AlertKind}
 _ALLOWED_KINDS: Final = ", ".join(f"ALERT_KIND_{kind}" for kind in AlertKind)
 _GAPS: Final = {reason: pb.GapReason.Value(f"GAP_REASON_{reason}") for reason in GapReason}

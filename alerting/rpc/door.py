@@ -67,11 +67,11 @@ class Door:
 
 
 class Places:
-    """The streams of one kind that may be open at a time."""
+    """The streams of one kind (``streams`` or ``subscribers``) that may be open at a time."""
 
-    def __init__(self, params: EdgeParams) -> None:
-        self._most = params.max_streams
-        self._most_of_one = params.max_streams_per_caller
+    def __init__(self, params: EdgeParams, kind: str = "streams") -> None:
+        self._names = (f"max_{kind}", f"max_{kind}_per_caller")
+        self._most, self._most_of_one = (int(getattr(params, name)) for name in self._names)
         self._held: dict[str, int] = {}
         self.open = 0
 
@@ -80,9 +80,9 @@ class Places:
         """A place while it lasts; raises :class:`TooManyStreamsError` when there is none for the caller."""
         held = self._held.get(caller, 0)
         if held >= self._most_of_one:
-            raise TooManyStreamsError("max_streams_per_caller")
+            raise TooManyStreamsError(self._names[1])
         if self.open >= self._most:
-            raise TooManyStreamsError("max_streams")
+            raise TooManyStreamsError(self._names[0])
         self._held[caller] = held + 1
         self.open += 1
         try:

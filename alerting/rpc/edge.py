@@ -11,8 +11,11 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
+from alerting.alert_source import AlertSource
 from alerting.decision import Reason
 from alerting.engine import Health, RiskEngine
+from alerting.rpc.alert_metrics import AlertMetrics
+from alerting.rpc.alert_service import AlertService
 from alerting.rpc.callers import Callers
 from alerting.rpc.calls import Calls
 from alerting.rpc.door import Door
@@ -21,11 +24,11 @@ from alerting.rpc.metrics import CallMetrics
 from alerting.rpc.params import EdgeParams, TlsFiles
 from alerting.rpc.risk_service import RiskService
 from alerting.rpc.routes import Routes
-from tapwatch.v1 import ingest_pb2, risk_pb2
+from tapwatch.v1 import alert_pb2, ingest_pb2, risk_pb2
 
 RISK_SERVICE: Final = risk_pb2.DESCRIPTOR.services_by_name["RiskService"].full_name
 INGEST_SERVICE: Final = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"].full_name
-_WATCHED: Final = ("", RISK_SERVICE, INGEST_SERVICE)
+ALERT_SERVICE: Final = alert_pb2.DESCRIPTOR.services_by_name["AlertService"].full_name
 _HEALTHY: Final = (Health.SERVING, Health.DEGRADED)
 
 
@@ -41,6 +44,7 @@ class Edge:
         tls: TlsFiles | None,
         callers: Callers | None,
         registry: CollectorRegistry | None,
+        alerts: AlertSource | None = None,
     ) -> None:
         self._engine = engine
         self._poll_s = params.health_poll_s
@@ -50,12 +54,19 @@ class Edge:
         self._grace_s: asyncio.Future[float] = loop.create_future()
         calls = Calls(engine, params)
         door = Door(params, callers, by_certificate=tls is not None and tls.client_ca is not None)
-        routes = Routes(params, door, CallMetrics(registry or CollectorRegistry()))
+        registry = registry or CollectorRegistry()
+        routes = Routes(params, door, CallMetrics(registry))
+        self._services = [RISK_SERVICE, INGEST_SERVICE]
+        self._alerts: AlertService | None = None
         routes.add(RISK_SERVICE, RiskService(calls, describe).methods())
         routes.add(INGEST_SERVICE, IngestService(calls).methods())
+        if alerts is not None:
+            self._alerts = AlertService(alerts, params, AlertMetrics(registry))
+            routes.add(ALERT_SERVICE, self._alerts.methods(), subscribers=True)
+            self._services.append(ALERT_SERVICE)
         routes.add_foreign(health.SERVICE_NAME, self._health)
         if params.reflection:
-            names = (RISK_SERVICE, INGEST_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
             routes.add_foreign(reflection.SERVICE_NAME, reflection.aio.ReflectionServicer(names))
         self._server = grpc.aio.server(
             handlers=[routes], options=_options(params), maximum_concurrent_rpcs=params.max_calls
@@ -72,7 +83,7 @@ class Edge:
         """Tell the health service what the engine says of itself now."""
         kinds = health_pb2.HealthCheckResponse
         status = kinds.SERVING if self._engine.health() in _HEALTHY else kinds.NOT_SERVING
-        for service in _WATCHED:
+        for service in ("", *self._services):
             await self._health.set(service, status)
 
     async def live(self) -> None:
@@ -81,6 +92,8 @@ class Edge:
         grace_s = await self._grace_s
         poller.cancel()
         await self._health.enter_graceful_shutdown()
+        if self._alerts is not None:
+            await self._alerts.end()
         await self._server.stop(grace_s)
         self._engine.hear_alone()
 

@@ -11,6 +11,10 @@
     |   +-- StreamIdleError      the caller neither sends nor takes anything for too long
     +-- UserUnknownError       an outcome without a user, before its payment
     +-- PublishStoppedError    the engine stopped taking events in the middle of a stream
+    +-- PeerSilentError        a subscriber answered no heartbeat
+    +-- TakenOverError         another stream goes on with the subscription
+    +-- SubscriptionDiffersError  the subscription's name is known, with other filters
+    +-- DrainingError          the server ends
 
 A status never repeats a value that may be a card number.
 """
@@ -25,6 +29,7 @@ from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
+from alerting.alert_source import AlertsUnavailableError
 from alerting.engine import EngineUnavailableError, PayloadConflictError, UnknownTransactionError
 
 DOMAIN: Final = "tapwatch"
@@ -32,6 +37,8 @@ LIMITS: Final = (
     "max_calls_per_caller",
     "max_streams",
     "max_streams_per_caller",
+    "max_subscribers",
+    "max_subscribers_per_caller",
     "message_timeout_s",
     "stream_idle_s",
 )
@@ -120,6 +127,22 @@ class PublishStoppedError(EdgeError):
         self.counts = counts
 
 
+class PeerSilentError(EdgeError):
+    """A subscriber sends nothing any more."""
+
+
+class TakenOverError(EdgeError):
+    """A stream that came later goes on with this subscription."""
+
+
+class SubscriptionDiffersError(EdgeError):
+    """The subscription has other filters than were asked for."""
+
+
+class DrainingError(EdgeError):
+    """The server ends; another one, or the next, goes on."""
+
+
 def status_of(
     error: Exception, retry_after_s: float = 0.25, about: Mapping[str, str] | None = None
 ) -> status_pb2.Status:
@@ -164,6 +187,12 @@ def status_of(
         case PublishStoppedError():
             counts, retry = _texts(error.counts), _retry(retry_after_s)
             return _status(code_pb2.UNAVAILABLE, "ENGINE_UNAVAILABLE", str(error), counts, retry)
+        case PeerSilentError() | TakenOverError() | SubscriptionDiffersError() | DrainingError():
+            code, reason, message = _OF_SUBSCRIPTIONS[type(error)]
+            return _status(code, reason, message, about)
+        case AlertsUnavailableError():
+            message = "alerts can't be read now; try again"
+            return _status(code_pb2.UNAVAILABLE, "ALERTS_UNAVAILABLE", message, about, _retry(retry_after_s))
         case EngineUnavailableError():
             message = "the engine can't take this now; try again"
             retry = _retry(retry_after_s)
@@ -172,6 +201,26 @@ def status_of(
     frames = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unexpected %s at the edge\n%s", type(error).__name__, frames)
     return _status(code_pb2.INTERNAL, "INTERNAL", "unexpected error in the server", about)
+
+
+_OF_SUBSCRIPTIONS: Final[Mapping[type[EdgeError], tuple[int, str, str]]] = {
+    PeerSilentError: (
+        code_pb2.DEADLINE_EXCEEDED,
+        "PEER_SILENT",
+        "the subscriber answered no heartbeat; open another stream",
+    ),
+    TakenOverError: (
+        code_pb2.ABORTED,
+        "TAKEN_OVER",
+        "another stream goes on with this subscription; use another name to have both",
+    ),
+    SubscriptionDiffersError: (
+        code_pb2.FAILED_PRECONDITION,
+        "SUBSCRIPTION_DIFFERS",
+        "the name is known with other filters; use these or another name",
+    ),
+    DrainingError: (code_pb2.UNAVAILABLE, "DRAINING", "the server ends; open another stream"),
+}
 
 
 def _texts(counts: Mapping[str, int]) -> Mapping[str, str]:

@@ -26,7 +26,7 @@ class CallMetrics:
         self._calls_open = Gauge("tapwatch_rpc_calls_open", "Calls open now.", registry=registry)
         self._streams_open = Gauge(
             "tapwatch_rpc_streams_open",
-            "Streams open now: of payments and events, or of tools (health, reflection).",
+            "Streams open now: of payments and events, of subscribers, or of tools (health, reflection).",
             ("kind",),
             registry=registry,
         )
@@ -40,11 +40,16 @@ class CallMetrics:
             self._limits.labels(limit)
 
     def watch(
-        self, calls: Callable[[], float], streams: Callable[[], float], tools: Callable[[], float]
+        self,
+        calls: Callable[[], float],
+        streams: Callable[[], float],
+        subscribers: Callable[[], float],
+        tools: Callable[[], float],
     ) -> None:
         """Ask these, whenever the metrics are read, how many are open."""
         self._calls_open.set_function(calls)
         self._streams_open.labels("service").set_function(streams)
+        self._streams_open.labels("subscriber").set_function(subscribers)
         self._streams_open.labels("tool").set_function(tools)
 
     def count_limit(self, error: Exception) -> None:

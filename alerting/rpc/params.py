@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 _LOWEST: Final = {
+    "alert_poll_s": 0.001,
     "stream_window": 1,
     "stream_idle_s": 0.001,
     "publish_window": 1,
@@ -41,6 +42,10 @@ class EdgeParams:
     max_streams_per_caller
         How many of either kind one caller may have open. A caller is the owner of its certificate where
         callers must show one, otherwise the address that it calls from.
+    max_subscribers, max_subscribers_per_caller
+        The same for subscribers of alerts, which are counted apart.
+    alert_poll_s
+        How often to look for new alerts while the log goes on and somebody subscribes.
     stream_window
         Payments of one stream that may wait at a time; a faster sender is held back.
     stream_idle_s
@@ -95,6 +100,9 @@ class EdgeParams:
     max_in_flight: int = 256
     max_streams: int = 16
     max_streams_per_caller: int = 4
+    max_subscribers: int = 512
+    max_subscribers_per_caller: int = 256
+    alert_poll_s: float = 0.02
     stream_window: int = 16
     stream_idle_s: float = 120.0
     publish_window: int = 256

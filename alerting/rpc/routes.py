@@ -49,17 +49,27 @@ class Routes(grpc.GenericRpcHandler):
         self._handlers: dict[str, Handler] = {}
         # Apart, so that those who watch health never crowd out payments, nor the other way round.
         self._streams, self._tools = Places(params), Places(params)
-        metrics.watch(door.open_calls, streams=lambda: self._streams.open, tools=lambda: self._tools.open)
+        self._subscribers = Places(params, "subscribers")
+        metrics.watch(
+            door.open_calls,
+            streams=lambda: self._streams.open,
+            subscribers=lambda: self._subscribers.open,
+            tools=lambda: self._tools.open,
+        )
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
         """The handler of the method that is called."""
         return self._handlers.get(handler_call_details.method)
 
-    def add(self, service: str, methods: Mapping[str, Serve]) -> None:
-        """Serve every method of ``service`` by the coroutine of its name, for callers that are known."""
+    def add(self, service: str, methods: Mapping[str, Serve], *, subscribers: bool = False) -> None:
+        """Serve every method of ``service`` by the coroutine of its name, for callers that are known.
+
+        With ``subscribers`` its streams are counted apart.
+        """
+        places = self._subscribers if subscribers else self._streams
         for method in _methods_of(service):
             serve = methods[method.name]
-            self._put(method, self._guarded(method, serve, self._door.tenants, self._streams), None)
+            self._put(method, self._guarded(method, serve, self._door.tenants, places), None)
 
     def add_foreign(self, service: str, servicer: object) -> None:
         """Serve what ``servicer`` implements of ``service``, for everybody."""

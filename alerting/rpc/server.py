@@ -9,14 +9,15 @@ from threading import Thread
 
 from prometheus_client import CollectorRegistry
 
+from alerting.alert_source import AlertSource
 from alerting.decision import Reason
 from alerting.engine import RiskEngine
 from alerting.rpc.callers import Callers
-from alerting.rpc.edge import INGEST_SERVICE, RISK_SERVICE, Edge
+from alerting.rpc.edge import ALERT_SERVICE, INGEST_SERVICE, RISK_SERVICE, Edge
 from alerting.rpc.loop import new_loop
 from alerting.rpc.params import EdgeParams, TlsFiles
 
-__all__ = ["INGEST_SERVICE", "RISK_SERVICE", "EdgeServer", "build_server"]
+__all__ = ["ALERT_SERVICE", "INGEST_SERVICE", "RISK_SERVICE", "EdgeServer", "build_server"]
 
 
 class EdgeServer:
@@ -69,11 +70,13 @@ def build_server(
     tls: TlsFiles | None = None,
     callers: Callers | None = None,
     registry: CollectorRegistry | None = None,
+    alerts: AlertSource | None = None,
 ) -> EdgeServer:
     """A server for ``engine``, bound to ``address`` (``"127.0.0.1:0"`` takes any free port).
 
     Without ``tls`` it speaks plain text; without ``callers`` everyone may act for every tenant; with
-    ``registry`` its calls are counted there. ``describe`` puts a reason into words.
+    ``registry`` its calls are counted there; with ``alerts`` these are delivered. ``describe`` puts a reason
+    into words.
     """
-    bind = partial(Edge, engine, address, params or EdgeParams(), describe, tls, callers, registry)
+    bind = partial(Edge, engine, address, params or EdgeParams(), describe, tls, callers, registry, alerts)
     return EdgeServer(bind)

@@ -7,6 +7,8 @@ import pytest
 
 from alerting.rpc import Callers, EdgeParams, EdgeServer, build_server
 from replay.gateway import GatewayClient
+from replay.alert_client import AlertClient
+from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, describe
 
 Serve = Callable[..., EdgeServer]
@@ -18,11 +20,16 @@ def engine() -> FakeEngine:
 
 
 @pytest.fixture
-def serve(engine: FakeEngine) -> Iterator[Serve]:
+def alerts() -> FakeAlerts:
+    return FakeAlerts()
+
+
+@pytest.fixture
+def serve(engine: FakeEngine, alerts: FakeAlerts) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(params: EdgeParams | None = None, callers: Callers | None = None) -> EdgeServer:
-            server = build_server(engine, "127.0.0.1:0", params, describe=describe, callers=callers)
+            server = build_server(engine, "127.0.0.1:0", params, describe=describe, callers=callers, alerts=alerts)
             server.start()
             stack.callback(server.stop, 0.0)
             return server
@@ -34,4 +41,10 @@ def serve(engine: FakeEngine) -> Iterator[Serve]:
 @pytest.fixture
 def client(serve: Serve) -> Iterator[GatewayClient]:
     with GatewayClient(f"127.0.0.1:{serve().port}") as client:
+        yield client
+
+
+@pytest.fixture
+def alert_client(serve: Serve) -> Iterator[AlertClient]:
+    with AlertClient(f"127.0.0.1:{serve().port}") as client:
         yield client

@@ -1,0 +1,94 @@
+"""Alerts in memory that keep the promises of `alerting.alert_source.AlertSource`."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from threading import Lock
+
+from alerting.alert_source import (
+    BEGINNING,
+    LAST_SEQ,
+    AlertFilter,
+    AlertPage,
+    AlertsUnavailableError,
+    GapReason,
+    KeptSubscription,
+    Place,
+    StoredAlert,
+    SubscriptionName,
+)
+from alerting.alerts import Alert, Suppression
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FakeAlerts:
+    """An outbox that tests write. Each alert gets a log position of its own, its ``log_position``."""
+
+    def __init__(self, log: bytes = b"log") -> None:
+        self.log = log
+        self.now = EPOCH
+        self.available = True
+        self.first = 1
+        self.stored: list[StoredAlert] = []
+        self.subscriptions: dict[SubscriptionName, KeptSubscription] = {}
+        self.kept = 0
+        self.reads = 0
+        self._lock = Lock()
+
+    def add(self, *alerts: Alert, suppressed: Suppression | None = None) -> None:
+        """Commit candidates, whose log positions must rise."""
+        made = [StoredAlert(self.place(a.log_position, 0), a, suppressed) for a in alerts]
+        with self._lock:
+            self.stored = [*self.stored, *made]
+
+    def place(self, position: int, seq: int = LAST_SEQ) -> Place:
+        """A place with its proof."""
+        return Place(position, seq, blake2b(b"%b %d" % (self.log, position), digest_size=8).digest())
+
+    def head(self) -> int:
+        """See :class:`AlertSource`."""
+        return self.stored[-1].place.position if self.stored else 0
+
+    def end(self) -> Place:
+        """See :class:`AlertSource`."""
+        self._check()
+        return self.place(self.head()) if self.stored else BEGINNING
+
+    def read(self, after: Place, wanted: AlertFilter, limit: int) -> AlertPage:
+        """See :class:`AlertSource`."""
+        self._check()
+        self.reads += 1
+        stored = self.stored
+        begin = bisect_right([each.place[:2] for each in stored], after[:2])
+        found = [each for each in stored[begin:] if wanted.wants(each)][:limit]
+        if len(found) == limit:
+            return AlertPage(found, found[-1].place, self.now)
+        end = self.place(stored[-1].place.position) if stored else BEGINNING
+        return AlertPage(found, end if end.is_behind(after) else after, self.now)
+
+    def gap(self, place: Place) -> GapReason | None:
+        """See :class:`AlertSource`."""
+        self._check()
+        if place == BEGINNING:
+            return None
+        if 0 < place.position < self.first:
+            return GapReason.TOO_OLD
+        known = place.position <= self.head() and place.proof == self.place(place.position).proof
+        return None if known else GapReason.UNKNOWN
+
+    def load(self, name: SubscriptionName) -> KeptSubscription | None:
+        """See :class:`AlertSource`."""
+        self._check()
+        return self.subscriptions.get(name)
+
+    def keep(self, subscriptions: Sequence[KeptSubscription]) -> None:
+        """See :class:`AlertSource`."""
+        self._check()
+        self.kept += 1
+        self.subscriptions.update((each.name, each) for each in subscriptions)
+
+    def _check(self) -> None:
+        if not self.available:
+            raise AlertsUnavailableError
