@@ -6,8 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from alerting.rpc import Callers, EdgeParams, EdgeServer, build_server
-from replay.gateway import GatewayClient
 from replay.alert_client import AlertClient
+from replay.gateway import GatewayClient
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, describe
 
@@ -29,7 +29,9 @@ def serve(engine: FakeEngine, alerts: FakeAlerts) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(params: EdgeParams | None = None, callers: Callers | None = None) -> EdgeServer:
-            server = build_server(engine, "127.0.0.1:0", params, describe=describe, callers=callers, alerts=alerts)
+            server = build_server(
+                engine, "127.0.0.1:0", params, describe=describe, callers=callers, alerts=alerts
+            )
             server.start()
             stack.callback(server.stop, 0.0)
             return server
