@@ -163,27 +163,35 @@ def _faults(stall: str | None, slow_ms: float, die_at: int) -> "Faults | None":
 
 @app.command()
 def explain(
-    transaction: Annotated[str, typer.Argument(help="The transaction id.")],
+    name: Annotated[str, typer.Argument(help="A transaction id, or an alert id.", metavar="ID")],
     tenant: Annotated[str, typer.Option(help="The tenant that the transaction belongs to.")] = "default",
     data_dir: Annotated[Path | None, typer.Option(help="Folder of the shard file, or of a replay.")] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Say why a payment was decided as it was. Works beside a running server.
+    """Say why a payment was decided as it was, or tell an alert's story. Works beside a running server.
+
+    Of an alert: what caused it, whether it was sent or why not, and which durable subscribers are done
+    with it. The ids of alerts begin with "a-"; `tapwatch tail` shows them.
 
     Example: `tapwatch explain t-1042 --data-dir data`
     """
     from alerting.engine import UnknownTransactionError
+    from flows.alert_story import read_alert_story
     from flows.explaining import explanation_json, explanation_lines, read_explanation
     from flows.sqlite_shard import ShardFileError
 
     settings = settings_or_exit(config, data_dir=data_dir)
     try:
-        explanation = read_explanation(settings.data_dir, tenant, transaction)
+        story = read_alert_story(settings.data_dir, name)
+        if story is not None:
+            print(json.dumps(story.as_dict(), indent=2) if as_json else "\n".join(story.lines()))
+            return
+        explanation = read_explanation(settings.data_dir, tenant, name)
     except ShardFileError as error:
         raise fail(error) from None
     except UnknownTransactionError:
-        raise fail(f"{transaction}: no decision is on record in {settings.data_dir} for this id") from None
+        raise fail(f"{name}: no decision or alert is on record in {settings.data_dir} for this id") from None
     if as_json:
         print(json.dumps(explanation_json(explanation), indent=2))
     else:

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from array import array
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from itertools import chain, pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS subscription (
     position INTEGER NOT NULL, seq INTEGER NOT NULL, proof BLOB NOT NULL, done BLOB NOT NULL,
     PRIMARY KEY (tenant, name)) WITHOUT ROWID;
 """
+_KEPT: Final = "wanted, position, seq, proof, done"
 _ALL_TENANTS: Final = ""
 """Stands for no tenant in particular: a tenant's name is never empty."""
 
@@ -42,13 +44,10 @@ class SubscriptionFile:
         """What is kept under a name."""
         with self._lock:
             row = self._db.execute(
-                "SELECT wanted, position, seq, proof, done FROM subscription WHERE tenant = ? AND name = ?",
+                f"SELECT {_KEPT} FROM subscription WHERE tenant = ? AND name = ?",
                 _key(name),
             ).fetchone()
-        if row is None:
-            return None
-        wanted, position, seq, proof, done = row
-        return KeptSubscription(name, _read_filter(wanted), Place(position, seq, proof), _read_done(done))
+        return None if row is None else _subscription(name, *row)
 
     def keep(self, subscriptions: Sequence[KeptSubscription]) -> None:
         """Keep these, all or none."""
@@ -70,6 +69,21 @@ class SubscriptionFile:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+
+def read_subscriptions(path: Path) -> list[KeptSubscription]:
+    """All that a file holds, beside the server that writes it; nothing where there is no file."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30.0)) as db:
+        rows = db.execute(f"SELECT tenant, name, {_KEPT} FROM subscription ORDER BY tenant, name").fetchall()
+    return [_subscription(SubscriptionName(tenant or None, name), *kept) for tenant, name, *kept in rows]
+
+
+def _subscription(
+    name: SubscriptionName, wanted: str, position: int, seq: int, proof: bytes, done: bytes
+) -> KeptSubscription:
+    return KeptSubscription(name, _read_filter(wanted), Place(position, seq, proof), _read_done(done))
 
 
 def _key(name: SubscriptionName) -> tuple[str, str]:

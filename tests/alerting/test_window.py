@@ -172,7 +172,7 @@ def test_room_ends_and_an_alert_that_nobody_acknowledges_stops_it(monkeypatch: p
     monkeypatch.setattr("alerting.window.MOST_DONE", 20)
     window = Window(BEGINNING, (), 2, 30.0)
     number = 0
-    while window.room:
+    while window.room > 0:
         number += 1
         window.take_in([stored(number, f"u-{number}")], Place(number, LAST_SEQ))
         for position in sent(window):
