@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Protocol
 import typer
 
 from detectors.events import Payment
-from flows.cli import Exit, JsonOption, app, console
+from flows.cli import Exit, JsonOption, app, console, fail
 from flows.cli_brokers import broker_errors
 from replay.cli_input import (
     errors_in_words,
@@ -92,6 +92,32 @@ def deadline(
     only = _payments(stream, payments)
     with _folder() as folder:
         _end(deadline_drill(only, folder, say=_say), as_json)
+
+
+@drill_app.command()
+def alerts(
+    alerts: Annotated[int, typer.Option(min=100, help="How many alerts to raise.")] = 20_000,
+    subscribers: Annotated[int, typer.Option(min=1, max=250, help="How many share the users.")] = 200,
+    slow: Annotated[int, typer.Option(min=0, help="How many of them take their time.")] = 20,
+    killed: Annotated[int, typer.Option(min=0, help="How many are killed and started again.")] = 20,
+    kills: KillsOption = 5,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Every alert is done with once, in each user's order, while server and subscribers are killed.
+
+    A checker goes through what every subscriber saw: nothing lost, nothing again after its acknowledgement
+    was confirmed, no user's alerts out of order. Then a subscriber is frozen: two heartbeats, and the server
+    has noticed.
+
+    Example: `tapwatch drill alerts --alerts 2000 --subscribers 40 --slow 4 --killed 5 --kills 2`
+    """
+    from replay.drills.alerts import alerts_drill
+
+    if slow + killed > subscribers:
+        raise fail(f"--slow and --killed: {slow + killed} together; allowed: at most --subscribers")
+    with _folder() as folder:
+        _end(alerts_drill(alerts, folder, subscribers, slow, killed, kills, seed, _say), as_json)
 
 
 @drill_app.command("kafka-equality")
