@@ -2,15 +2,10 @@
 
 from typing import Final
 
-from alerting.alerts import Alert, PaymentDetails, ProximityDetails, Suppression
+from alerting.alerts import Alert, PaymentDetails, ProximityDetails
 from alerting.decision import Action
 from alerting.wording import amount_words, reason_line
 
-SUPPRESSION_WORDS: Final = {
-    Suppression.ALREADY_RAISED: "an alert with the same cause was raised before",
-    Suppression.NOT_JUDGED: "the fallback answered, so nothing speaks of a fraud",
-}
-"""Each reason of the registry in words."""
 _DEEDS: Final = {
     Action.APPROVE: "approved",
     Action.STEP_UP: "waits for strong authentication",

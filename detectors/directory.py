@@ -75,7 +75,7 @@ class MerchantDirectory:
         self._tenants: dict[str, _Tenant] = {}
 
     def __len__(self) -> int:
-        return sum(1 for tenant in self._tenants for _ in self.merchants(tenant))
+        return len([known for tenant in self._tenants for known in self.merchants(tenant)])
 
     def put(self, event: Merchant) -> bytes | None:
         """Hear of a merchant; gives the row to keep, None where something later is known of it."""

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from alerting.alert_source import KeptSubscription, Place, StoredAlert
-from alerting.alert_wording import SUPPRESSION_WORDS, alert_line
-from alerting.alerts import Alert, Suppression
+from alerting.alert_wording import alert_line
+from alerting.alerts import Alert
+from alerting.delivery.reasons import TITLES, Suppression
 from flows.codec import decode_alert, encode_event, plain_alert
 from flows.shard_folder import shard_files
 from flows.sqlite_shard import SqliteShard
@@ -107,4 +108,4 @@ def _states(kept: list[KeptSubscription], stored: StoredAlert) -> list[tuple[str
 
 
 def _end(reason: str | None) -> str:
-    return "sent" if reason is None else f"{reason}: {SUPPRESSION_WORDS[Suppression(reason)]}"
+    return "sent" if reason is None else f"{reason}: {TITLES[Suppression(reason)].lower()}"

@@ -102,8 +102,8 @@ def _over_budget(offer: Offer, person: Person, now_s: int, params: DeliveryParam
     sent, zone = person.sent_lately(), person.time_zone
     today = _local_s(now_s, zone) // _DAY_S
     of_today = [each for each in sent if _local_s(each.time_s, zone) // _DAY_S == today]
-    similar = sum(each.is_similar for each in of_today)
-    of_week = sum(each.time_s > now_s - WEEK_S for each in sent)
+    similar = len([each for each in of_today if each.is_similar])
+    of_week = len([each for each in sent if each.time_s > now_s - WEEK_S])
     here = [each.time_s for each in sent if each.token == offer.token]
     left = params.max_per_day - len(of_today)
     checks = (
@@ -132,8 +132,8 @@ def _better_to_come(offer: Offer, person: Person, now_s: int) -> float:
         if time_s > now_s - _FORTNIGHT_S
     ]
     days = {day for day, _, _ in before if day < today}
-    better = sum(day < today and at > time and p > offer.probability for day, at, p in before)
-    return better / len(days) if days else 0.0
+    better = [day for day, at, p in before if day < today and at > time and p > offer.probability]
+    return len(better) / len(days) if days else 0.0
 
 
 def _local_s(time_s: int, zone: str) -> int:

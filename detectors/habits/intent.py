@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from math import exp, log, log1p, sqrt
+from math import exp, fsum, log, log1p, sqrt
 from operator import mul
 from typing import Final, NamedTuple
 
@@ -131,9 +131,9 @@ class IntentModel:
         since = min(measures.places[each][-1] for each in alike)
         features = (
             1.0,
-            0.5 * _logit(sum(predicted[each] for each in alike)),
+            0.5 * _logit(fsum(predicted[each] for each in alike)),
             _logit(self._conversion(own, anywhere)),
-            0.5 * log(sum(measures.this_time[each] for each in alike) + _RARE),
+            0.5 * log(fsum(measures.this_time[each] for each in alike) + _RARE),
             min(since, _UNSEEN),
             log1p(own.ignored if number is not None else anywhere.ignored),
             log1p(met.eta_min),
@@ -148,7 +148,7 @@ class IntentModel:
     def probability(self, chance: Chance) -> float:
         """How probably the user comes."""
         start = SIZE * chance.basis
-        worth = sum(map(mul, self._weights[start : start + SIZE], chance.features))
+        worth = fsum(map(mul, self._weights[start : start + SIZE], chance.features))
         return 1.0 / (1.0 + exp(-max(-_NEVER_SURE, min(worth, _NEVER_SURE))))
 
     def learn(self, chance: Chance, came: bool) -> None:

@@ -7,7 +7,7 @@ logit: McFadden 1974.
 
 from array import array
 from itertools import chain
-from math import exp, sqrt
+from math import exp, fsum, sqrt
 from operator import mul
 from typing import Final, NamedTuple
 
@@ -53,11 +53,11 @@ class NextPlaceModel:
     def predict(self, measures: Measures) -> list[float]:
         """The probability of each place to be next; the last one is that of somewhere new. They sum to 1."""
         weights, of_new = self._weights[:_SIZE], self._weights[_SIZE:]
-        worth = [sum(map(mul, weights, row)) for row in measures.places]
-        worth.append(sum(map(mul, of_new, measures.new)))
+        worth = [fsum(map(mul, weights, row)) for row in measures.places]
+        worth.append(fsum(map(mul, of_new, measures.new)))
         highest = max(worth)
         shares = [exp(each - highest) for each in worth]
-        whole = sum(shares)
+        whole = fsum(shares)
         return [share / whole for share in shares]
 
     def learn(self, measures: Measures, predicted: list[float], place: int | None) -> None:
@@ -101,5 +101,5 @@ def foreseen(predicted: list[float], place: int | None) -> Foreseen:
     if place is None:
         return Foreseen(0, predicted[-1], top)
     given = own[place]
-    rank = 1 + sum(each > given for each in own) + sum(each == given for each in own[:place])
+    rank = 1 + len([each for each in own if each > given]) + own[:place].count(given)
     return Foreseen(rank, given, top)

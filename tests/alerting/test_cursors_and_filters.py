@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerting.alert_source import BEGINNING, AlertFilter, Place, StoredAlert, read_cursor
-from alerting.alerts import AlertKind, Suppression
+from alerting.alerts import AlertKind
+from alerting.delivery.reasons import Suppression
 from tests.alerting.alerts_made import a_payment_alert, a_proximity_alert
 
 PLACES = st.builds(

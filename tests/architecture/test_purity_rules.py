@@ -22,6 +22,7 @@ NO_METHOD: Final = frozenset(
 )
 SEEDED: Final = frozenset({"Random", "default_rng"})
 EXCEPTIONS: Final[dict[tuple[str, str], str]] = {
+    ("alerting/cloud_events.py", "urllib.parse"): "escapes in a text",
     ("geo/local_time.py", "read_text"): "the list of zones in the locked tzdata package",
     ("geo/local_time.py", "open"): "the rules of a zone in the locked tzdata package",
 }

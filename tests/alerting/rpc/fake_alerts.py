@@ -18,7 +18,8 @@ from alerting.alert_source import (
     StoredAlert,
     SubscriptionName,
 )
-from alerting.alerts import Alert, Suppression
+from alerting.alerts import Alert
+from alerting.delivery.reasons import Suppression
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

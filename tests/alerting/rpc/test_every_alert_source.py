@@ -20,7 +20,8 @@ from alerting.alert_source import (
     Place,
     SubscriptionName,
 )
-from alerting.alerts import Alert, AlertKind, Suppression, bucket_of
+from alerting.alerts import Alert, AlertKind, bucket_of
+from alerting.delivery.reasons import Suppression
 from detectors.shard_clock import ShardClock
 from flows.codec import encode_alert
 from flows.log import NewRecord

@@ -8,7 +8,8 @@ from typing import TypeVar
 import pytest
 
 from alerting.alert_source import AlertFilter, SubscriptionName
-from alerting.alerts import AlertKind, Suppression, bucket_of
+from alerting.alerts import AlertKind, bucket_of
+from alerting.delivery.reasons import Suppression
 from replay.alert_client import AlertClient, AlertSubscription
 from replay.alert_news import (
     Confirmed,
