@@ -1,7 +1,7 @@
 """Positions, distances and local time on Earth: pure functions, no payments, no thresholds, no I/O."""
 
 from geo.distance import bearing_deg, distance_km
-from geo.fences import Circle, Fence, FenceIndex, Near
+from geo.fences import Circle, Fence, FenceIndex, Fences, Near
 from geo.fixes import Distrust, Fix, FixParams
 from geo.local_time import (
     LocalTime,
@@ -41,6 +41,7 @@ __all__ = [
     "Exit",
     "Fence",
     "FenceIndex",
+    "Fences",
     "Fix",
     "FixParams",
     "LocalTime",

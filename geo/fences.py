@@ -6,7 +6,7 @@ are at least as high as its radius: nine cells at most, nearly always. Who asks 
 looks into one cell per grid, however many fences there are elsewhere.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import asin, ceil, cos, degrees, floor, log2, pi, radians, sin
@@ -75,18 +75,31 @@ class Fence:
 
 
 F = TypeVar("F", bound=Circle, default=Fence)
+C_co = TypeVar("C_co", bound=Circle, covariant=True, default=Circle)
 
 
-class Near(NamedTuple, Generic[F]):
+class Near(NamedTuple, Generic[C_co]):
     """A fence, and how far its centre is away."""
 
     distance_m: float
-    fence: F
+    fence: C_co
 
     @property
     def outside_m(self) -> float:
         """How far the fence itself is away; negative inside it."""
         return self.distance_m - self.fence.radius_m
+
+
+class Fences(Protocol):
+    """What can be asked where fences are: a :class:`FenceIndex`, or a choice of what is in one."""
+
+    def get(self, fence_id: str) -> Circle | None:
+        """See :meth:`FenceIndex.get`."""
+        ...
+
+    def near(self, position: Position, reach_m: float = 0.0) -> Sequence[Near]:
+        """See :meth:`FenceIndex.near`."""
+        ...
 
 
 _Entry = tuple[float, float, float, F]
@@ -200,7 +213,7 @@ class FenceIndex(Generic[F]):
                 yield entry[3]
 
 
-def _by_distance(near: Near[F]) -> tuple[float, str]:
+def _by_distance(near: Near) -> tuple[float, str]:
     return near.distance_m, near.fence.fence_id
 
 

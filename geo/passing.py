@@ -1,6 +1,6 @@
 """Which fences did a way lead through, when nobody was seen in them?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import hypot
 
 from geo.fences import Near
@@ -25,7 +25,7 @@ def half_way(a: Sample, b: Sample) -> Position:
     return Position(0.5 * (a.lat_e7 + b.lat_e7) / E7, (middle + 540.0) % 360.0 - 180.0)
 
 
-def passed(a: Sample, b: Sample, around: list[Near], depth: float) -> Iterator[Passed]:
+def passed(a: Sample, b: Sample, around: Sequence[Near], depth: float) -> Iterator[Passed]:
     """The fences around that the straight way crosses, with both ends outside.
 
     It counts only when it comes as near to the centre as ``depth`` radii: a way that grazes a fence says

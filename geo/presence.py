@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from geo.fence_state import FenceState
-from geo.fences import FenceIndex
+from geo.fences import Fences
 from geo.fixes import E7, Distrust, Fix, FixParams, FixQueue, Sample
 from geo.motion import Motion, MotionParams
 from geo.plane import offset_m
@@ -49,7 +49,7 @@ class Presence:
 
     Examples
     --------
-    >>> from geo import Fence, Position
+    >>> from geo import Fence, FenceIndex, Position
     >>> fences = FenceIndex([Fence("bakery", Position(50.8466, 4.3528), 100.0)])
     >>> user = Presence()
     >>> for time_s in range(1_000_000, 1_000_081, 20):
@@ -115,7 +115,7 @@ class Presence:
         """The fences that the user is in, by name."""
         return self._around.inside()
 
-    def see(self, fix: Fix, fences: FenceIndex) -> list[Transition]:
+    def see(self, fix: Fix, fences: Fences) -> list[Transition]:
         """What happens with one more fix."""
         out: list[Transition] = []
         distrust = self._queue.put(fix, self._params.fixes)
@@ -124,7 +124,7 @@ class Presence:
         self._run(fences, out)
         return out
 
-    def advance(self, now_s: int, fences: FenceIndex) -> list[Transition]:
+    def advance(self, now_s: int, fences: Fences) -> list[Transition]:
         """What happens until ``now_s`` without another fix."""
         out: list[Transition] = []
         if now_s > self._queue.newest_s:
@@ -158,7 +158,7 @@ class Presence:
         self._note_due()
         return self
 
-    def _run(self, fences: FenceIndex, out: list[Transition]) -> None:
+    def _run(self, fences: Fences, out: list[Transition]) -> None:
         queue = self._queue
         until_s = queue.due_s(self._params.fixes)
         while (first_s := queue.first_s) is not None and first_s <= until_s:
@@ -182,7 +182,7 @@ class Presence:
             queue.released_s = time_s
             self._note_due()
 
-    def _follow(self, sample: Sample, fences: FenceIndex, out: list[Transition]) -> None:
+    def _follow(self, sample: Sample, fences: Fences, out: list[Transition]) -> None:
         """Take one fix, all older ones having been taken."""
         params, trust = self._params, self._trust
         before = trust.last

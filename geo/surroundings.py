@@ -6,13 +6,13 @@ fence, or near enough to approach one; until then only those are looked at that 
 
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from geo.approach import ApproachParams, approach
 from geo.fence_state import FenceParams, FenceState, is_inside
-from geo.fences import Fence, FenceIndex, Near
+from geo.fences import Circle, Fences, Near
 from geo.fixes import E7, Sample
 from geo.motion import Motion
 from geo.passing import half_way, passed, way_m
@@ -76,7 +76,7 @@ class Surroundings:
         before: Sample | None,
         sample: Sample,
         motion: Motion,
-        fences: FenceIndex,
+        fences: Fences,
         params: SurroundingsParams,
         out: list[Transition],
     ) -> None:
@@ -127,7 +127,7 @@ class Surroundings:
         self,
         sample: Sample,
         speed_mps: float,
-        fences: FenceIndex,
+        fences: Fences,
         params: SurroundingsParams,
         out: list[Transition],
     ) -> None:
@@ -162,7 +162,7 @@ class Surroundings:
         sample: Sample,
         motion: Motion,
         walks: bool,
-        fences: FenceIndex,
+        fences: Fences,
         params: SurroundingsParams,
         out: list[Transition],
     ) -> None:
@@ -225,9 +225,9 @@ class Surroundings:
         self,
         before: Sample,
         sample: Sample,
-        around: list[Near],
+        around: Sequence[Near],
         reach_m: float,
-        fences: FenceIndex,
+        fences: Fences,
         params: SurroundingsParams,
         out: list[Transition],
     ) -> None:
@@ -243,7 +243,7 @@ class Surroundings:
         found = passed(before, sample, around, params.pass_depth)
         out.extend(each for each in found if each.fence_id not in tracked)
 
-    def _held(self, fence: Fence) -> FenceState:
+    def _held(self, fence: Circle) -> FenceState:
         return self._states.setdefault(fence.fence_id, FenceState(fence.fence_id))
 
     def _forget(self, time_s: int, in_reach: set[str], params: SurroundingsParams) -> None:

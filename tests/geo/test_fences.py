@@ -1,5 +1,6 @@
 """The index against a look at every fence with geopy's geodesic."""
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -56,11 +57,11 @@ def true_m(position: Position, fence: Fence) -> float:
     return float(geodesic((position.lat, position.lon), (centre.lat, centre.lon)).m)
 
 
-def names(found: list[Near]) -> set[str]:
+def names(found: Sequence[Near]) -> set[str]:
     return {near.fence.fence_id for near in found}
 
 
-def differ(index: FenceIndex, position: Position, reach_m: float, found: list[Near]) -> set[str]:
+def differ(index: FenceIndex, position: Position, reach_m: float, found: Sequence[Near]) -> set[str]:
     """The fences that the answer has or lacks wrongly, but for those where a hair decides."""
     wrong = set()
     for fence in index:
