@@ -1,18 +1,29 @@
-"""The stages that lead to alerts, put together: merchants, people, habits, and the alerts of decisions."""
+"""The stages that lead to alerts, put together: merchants, people, habits, proximity, alerts of decisions."""
 
 from collections.abc import Callable
 
 from alerting.alerts import Candidate
 from alerting.decision import Decision
-from detectors.events import Consent, ConsentPurpose, Merchant, Outcome, Payment, Preferences, Visit
+from detectors.events import (
+    Consent,
+    ConsentPurpose,
+    Location,
+    Merchant,
+    Outcome,
+    Payment,
+    Preferences,
+    Visit,
+)
 from detectors.habits.history import Place
 from detectors.reading import seconds
+from detectors.shard_clock import ShardClock
 from flows.alert_stage import PaymentAlertStage
 from flows.codec import Event
 from flows.directory_stage import DirectoryStage
 from flows.habit_stage import HabitStage, WatchVisits, place_of
 from flows.outputs import Decided
 from flows.person_stage import PersonStage
+from flows.proximity_stage import DUE_AT_ONCE, ProximityStage
 from flows.state import State
 
 
@@ -23,6 +34,8 @@ class AlertStages:
     ----------
     state
         The shard's state.
+    clock
+        The shard's time. Whatever is ahead of it teaches nothing and tells nobody anything.
     decided_before
         See :class:`~flows.alert_stage.PaymentAlertStage`.
     watch_visits
@@ -32,29 +45,41 @@ class AlertStages:
     def __init__(
         self,
         state: State,
+        clock: ShardClock,
         decided_before: Callable[[Decided], Decision | None],
         watch_visits: WatchVisits | None = None,
     ) -> None:
+        self._clock = clock
         self._merchants = DirectoryStage(state)
         self._people = PersonStage(state)
-        self._habits = HabitStage(state, self._people, self._find_place, watch_visits)
+        self._habits = HabitStage(state, self._people, self._find_place, self._came, watch_visits)
+        self._proximity = ProximityStage(state, self._people, self._habits, self._merchants.directory)
         self._payment_alerts = PaymentAlertStage(decided_before)
 
-    def apply(self, position: int, event: Event) -> None:
-        """Take note of an event."""
+    def apply(self, position: int, event: Event) -> list[Candidate]:
+        """Take note of an event, once the clock has seen it."""
+        now_s = self._clock.now_s
+        # Somebody waits for the answer to a payment.
+        at_once = 1 if isinstance(event, Payment) else DUE_AT_ONCE
+        found = self._proximity.time_passed(position, now_s, at_once)
         match event:
+            case Location():
+                if not self._clock.is_ahead(seconds(event.event_time)):
+                    found += self._proximity.located(position, event, now_s)
+            case Visit():
+                if not self._clock.is_ahead(seconds(event.event_time)):
+                    self._habits.visit(position, event)
+            case Merchant():
+                self._merchants.learn(event)
             case Consent():
                 self._people.consent(event)
                 if event.purpose is ConsentPurpose.LOCATION_ALERTS:
-                    self._forget_unless_allowed(event)
-            case Merchant():
-                self._merchants.learn(event)
+                    found += self._forget_unless_allowed(position, event, now_s)
             case Preferences():
                 self._people.prefer(event)
             case Outcome():
                 self._people.ended(event)
-            case Visit():
-                self._habits.visit(position, event)
+        return found
 
     def decided(self, decided: Decided) -> list[Candidate]:
         """What is to be told of a decision."""
@@ -63,12 +88,20 @@ class AlertStages:
 
     def learned(self, position: int, payment: Payment) -> None:
         """A payment was learned as normal."""
-        self._habits.payment(position, payment)
+        if not self._clock.is_ahead(seconds(payment.event_time)):
+            self._habits.payment(position, payment)
 
     def _find_place(self, tenant: str, merchant_id: str) -> Place | None:
         known = self._merchants.directory.get(tenant, merchant_id)
         return None if known is None else place_of(merchant_id, known.mcc, known.chain_id)
 
-    def _forget_unless_allowed(self, event: Consent) -> None:
-        if not self._people.allows_places(event.tenant, event.user_id, seconds(event.event_time)):
-            self._habits.forget(event.tenant, event.user_id)
+    def _came(self, tenant: str, user_id: str, place: Place) -> None:
+        self._proximity.came(tenant, user_id, place)
+
+    def _forget_unless_allowed(self, position: int, event: Consent, now_s: int) -> list[Candidate]:
+        tenant, user_id = event.tenant, event.user_id
+        if self._people.allows_places(tenant, user_id, max(now_s, seconds(event.event_time))):
+            return []
+        found = self._proximity.forget(tenant, user_id, position, now_s)
+        self._habits.forget(tenant, user_id)
+        return found

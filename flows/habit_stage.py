@@ -1,13 +1,14 @@
 """The stage that learns where users tend to go: each visit is foreseen first, then learned."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Final, NamedTuple
+from datetime import UTC, datetime
+from typing import Final
 
+from alerting.proximity.meeting import Moment
 from detectors.events import Payment, Visit
 from detectors.habits.habits import Habits
 from detectors.habits.history import Place
-from detectors.habits.measures import Measures, measure
+from detectors.habits.measures import measure
 from detectors.habits.next_place import Foreseen, NextPlaceModel, foreseen
 from detectors.reading import is_at_merchant, seconds
 from detectors.tokens import token
@@ -23,21 +24,18 @@ _MERCHANT: Final = 7
 _CHAIN: Final = 8
 
 
+def merchant_token(merchant_id: str) -> int:
+    """A merchant's 32-bit name among the places of habits."""
+    return token(_MERCHANT, merchant_id)
+
+
 def place_of(merchant_id: str, mcc: str | None = None, chain_id: str | None = None) -> Place:
     """A merchant as a place of habits."""
     chain = token(_CHAIN, chain_id) if chain_id else 0
-    return Place(token(_MERCHANT, merchant_id), 0 if mcc is None else int(mcc), chain)
+    return Place(merchant_token(merchant_id), 0 if mcc is None else int(mcc), chain)
 
 
 WatchVisits = Callable[[VisitNoted], None]
-
-
-class Moment(NamedTuple):
-    """What a user's habits say at one moment."""
-
-    habits: Habits
-    measures: Measures
-    predicted: list[float]
 
 
 class HabitStage:
@@ -51,8 +49,10 @@ class HabitStage:
         Who allows it, and where they live by the clock.
     find_place
         A merchant as a place, with what the directory knows of it.
+    came
+        Told of each visit that is learned: the tenant, the user, and the place.
     watch
-        Told of each visit that is learned.
+        Told of it as well, and how it had been foreseen.
     """
 
     def __init__(
@@ -60,12 +60,15 @@ class HabitStage:
         state: State,
         people: PersonStage,
         find_place: Callable[[str, str], Place | None],
+        came: Callable[[str, str, Place], None],
         watch: WatchVisits | None = None,
     ) -> None:
         self._state = state
         self._people = people
         self._find_place = find_place
+        self._came = came
         self._watch = watch
+        self._moment: tuple[tuple[str, str, int], Moment] | None = None
         self._next_place = state.find(keys.NEXT_PLACE, NextPlaceModel) or NextPlaceModel()
 
     def visit(self, position: int, visit: Visit) -> None:
@@ -81,32 +84,47 @@ class HabitStage:
         if not self._is_same_visit(payment.tenant, payment.user_id, place, payment.event_time):
             self._learn(position, payment, place, payment.event_time, payment.kind)
 
-    def moment(self, tenant: str, user_id: str, at: datetime) -> Moment:
-        """What the user's habits say at a time."""
-        habits = self._habits(tenant, user_id)
-        measures = measure(habits.history, seconds(at) // 60, self._offset(tenant, user_id, at))
-        return Moment(habits, measures, self._next_place.predict(measures))
+    def moment(self, tenant: str, user_id: str, time_s: int) -> Moment:
+        """What the user's habits say at a time in seconds since 1970."""
+        minute = time_s // 60
+        about = (tenant, user_id, minute)
+        if self._moment is None or self._moment[0] != about:
+            habits = self.habits(tenant, user_id)
+            offset = self._offset(tenant, user_id, datetime.fromtimestamp(60 * minute, UTC))
+            measures = measure(habits.history, minute, offset)
+            self._moment = about, Moment(habits, measures, self._next_place.predict(measures))
+        return self._moment[1]
+
+    def chance_ended(self, tenant: str, user_id: str, token: int, came: bool, alerted: bool) -> None:
+        """A user's chance at a place has ended."""
+        habits = self.habits(tenant, user_id)
+        habits.chance_ended(token, came, alerted)
+        self._state.put(keys.habits(tenant, user_id), habits)
+        self._moment = None
 
     def forget(self, tenant: str, user_id: str) -> None:
         """The user withdrew the consent: nothing of their habits stays."""
         self._state.delete(keys.habits(tenant, user_id))
+        self._moment = None
 
     def _learn(self, position: int, seen: Visit | Payment, place: Place, at: datetime, source: str) -> None:
         tenant, user_id = seen.tenant, seen.user_id
         if not self._people.allows_places(tenant, user_id, seconds(at)):
             return
-        moment = self.moment(tenant, user_id, at)
+        moment = self.moment(tenant, user_id, seconds(at))
         number = moment.habits.history.find(place.token)
         said: Foreseen = foreseen(moment.predicted, number)
         self._next_place.learn(moment.measures, moment.predicted, number)
         self._state.put(keys.NEXT_PLACE, self._next_place)
         moment.habits.visit(place, seconds(at) // 60, self._offset(tenant, user_id, at))
         self._state.put(keys.habits(tenant, user_id), moment.habits)
+        self._moment = None
+        self._came(tenant, user_id, place)
         if self._watch is not None:
             self._watch(VisitNoted(position, tenant, user_id, seen.merchant_id, at, source, *said))
 
     def _is_same_visit(self, tenant: str, user_id: str, place: Place, at: datetime) -> bool:
-        history = self._habits(tenant, user_id).history
+        history = self.habits(tenant, user_id).history
         number = history.find(place.token)
         minute = seconds(at) // 60
         return number is not None and any(
@@ -117,7 +135,8 @@ class HabitStage:
     def _place(self, tenant: str, merchant_id: str, mcc: str | None) -> Place:
         return self._find_place(tenant, merchant_id) or place_of(merchant_id, mcc)
 
-    def _habits(self, tenant: str, user_id: str) -> Habits:
+    def habits(self, tenant: str, user_id: str) -> Habits:
+        """The user's habits; none where nothing is known."""
         return self._state.find(keys.habits(tenant, user_id), Habits) or Habits()
 
     def _offset(self, tenant: str, user_id: str, at: datetime) -> int:

@@ -20,6 +20,14 @@ def person(tenant: str, user_id: str) -> str:
     return f"person/{tenant}/{user_id}"
 
 
+OUTINGS: Final = "outing/"
+
+
+def outing(tenant: str, user_id: str) -> str:
+    """Where a user is on their way."""
+    return f"{OUTINGS}{tenant}/{user_id}"
+
+
 def habits(tenant: str, user_id: str) -> str:
     """Where a user tends to go."""
     return f"habit/{tenant}/{user_id}"

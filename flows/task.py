@@ -110,8 +110,8 @@ class ShardTask:
             self._state, Scorer(self._params), self._joint, population, self._pooling.fresh, self._learned
         )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
-        self._alert_stages = AlertStages(self._state, self._decided_before, watch_visits)
         self._time = self._state.find(keys.CLOCK, ShardTime) or ShardTime()
+        self._alert_stages = AlertStages(self._state, self._time.clock, self._decided_before, watch_visits)
         self._decider: Decider | None = None
         self.policy: Policy | None = None
         stored = self._state.find(keys.POLICY, _PolicyText)
@@ -205,10 +205,10 @@ class ShardTask:
         """What alerts need of a record, and candidates; a fault here takes no decision back."""
         stages, found = self._alert_stages, list[Candidate]()
         try:
-            stages.apply(record.position, record.event)
             for output in outputs:
                 if isinstance(output, Decided):
                     found += stages.decided(output)
+            found += stages.apply(record.position, record.event)
             return list(_raised(record.position, found)) if found else _NOTHING
         except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise

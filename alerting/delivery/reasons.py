@@ -26,6 +26,7 @@ class Suppression(Word):
     WEEK_BUDGET = "WEEK_BUDGET"
     SIMILAR_BUDGET = "SIMILAR_BUDGET"
     BETTER_EXPECTED = "BETTER_EXPECTED"
+    CROWDED_OUT = "CROWDED_OUT"
 
 
 TITLES: Final = {
@@ -47,5 +48,6 @@ TITLES: Final = {
     Suppression.WEEK_BUDGET: "The user got as many alerts in seven days as they may",
     Suppression.SIMILAR_BUDGET: "The user got as many recommendations today as they may",
     Suppression.BETTER_EXPECTED: "Better chances are expected later today",
+    Suppression.CROWDED_OUT: "Other alerts of the user waited already, and go out before",
 }
 """Each reason in words."""

@@ -87,6 +87,11 @@ class History:
         """How often the user was at a place, also before what is remembered visit by visit."""
         return self._counts[place]
 
+    @property
+    def tokens(self) -> "array[int]":
+        """The names of all places, by number."""
+        return self._tokens
+
     def find(self, token: int) -> int | None:
         """The number of a place."""
         try:

@@ -29,7 +29,7 @@ NAMES: Final = (
     "log_hours_since",
     "log_ignored",
     "log_eta_min",
-    "towards",
+    "approach_confidence",
     "log_speed",
     "is_inside",
     "is_waiting",
@@ -76,8 +76,8 @@ class Encounter(NamedTuple):
         Minutes until they could be there; 0 inside.
     speed_mps
         How fast they move.
-    towards
-        1 straight towards it, -1 away from it, 0 where that is unknown.
+    confidence
+        How surely their motion leads there, 0 to 1; 0 where that is unknown.
     is_inside
         Whether they are in its fence.
     is_waiting
@@ -86,7 +86,7 @@ class Encounter(NamedTuple):
 
     eta_min: float
     speed_mps: float = 0.0
-    towards: float = 0.0
+    confidence: float = 0.0
     is_inside: bool = False
     is_waiting: bool = False
 
@@ -137,7 +137,7 @@ class IntentModel:
             min(since, _UNSEEN),
             log1p(own.ignored if number is not None else anywhere.ignored),
             log1p(met.eta_min),
-            met.towards,
+            met.confidence,
             log(met.speed_mps + 0.3),
             float(met.is_inside),
             float(met.is_waiting),

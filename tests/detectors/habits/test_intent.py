@@ -100,15 +100,15 @@ def test_number_of_a_forgotten_place_takes_none_of_its_conversions_along() -> No
 
 
 def test_model_learns_who_comes() -> None:
-    """Those who walk towards the place come, those who walk away do not."""
+    """Those whose motion leads to the place come, the others do not."""
     model, habits, dice = IntentModel(IntentParams(0.2)), regular(), Random(3)
-    for _ in range(400):
-        towards = dice.choice((-1.0, 1.0))
-        met = Encounter(3.0, 1.2, towards)
+    for _ in range(1_000):
+        sure = dice.choice((0.0, 1.0))
+        met = Encounter(3.0, 1.2, sure)
         found = chance(habits, KIOSK, MORNING, met, model)
         assert found is not None
-        model.learn(found, came=dice.random() < (0.9 if towards > 0 else 0.1))
-    after = [chance(habits, KIOSK, MORNING, Encounter(3.0, 1.2, way), model) for way in (1.0, -1.0)]
+        model.learn(found, came=dice.random() < (0.9 if sure else 0.1))
+    after = [chance(habits, KIOSK, MORNING, Encounter(3.0, 1.2, way), model) for way in (1.0, 0.0)]
     high, low = (model.probability(each) for each in after if each is not None)
     assert high == pytest.approx(0.9, abs=0.15)
     assert low == pytest.approx(0.1, abs=0.15)
