@@ -104,9 +104,13 @@ class MerchantDirectory:
 
     def merchants(self, tenant: str) -> Iterator[KnownMerchant]:
         """All merchants of a tenant that have not closed."""
-        merchants = self._of(tenant)
-        yield from merchants.placed
-        yield from (each for each in merchants.elsewhere.values() if isinstance(each, KnownMerchant))
+        yield from self.placed(tenant)
+        elsewhere = self._of(tenant).elsewhere
+        yield from (each for each in elsewhere.values() if isinstance(each, KnownMerchant))
+
+    def placed(self, tenant: str) -> Iterator[PlacedMerchant]:
+        """Those of them whose place is known."""
+        return iter(self._of(tenant).placed)
 
     def near(self, tenant: str, position: Position, reach_m: float = 0.0) -> list[Near[PlacedMerchant]]:
         """The merchants that a point is in, or at most ``reach_m`` metres away from; nearest first."""

@@ -3,13 +3,16 @@
 import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from sys import intern
-from typing import Final
+from typing import Final, TypeVar
 
 from detectors.edge_checks import edge_problems
 from detectors.events import Merchant
 from detectors.tokens import check_version
 from geo import OpeningHours, OpeningHoursError, Position
+
+N = TypeVar("N", int, float)
 
 _VERSION: Final = 1
 _CLOSED: Final = 1
@@ -130,7 +133,7 @@ def unpack_merchant(
     chain_id, hours, zone = (None if text is None else intern(text) for text in shared)
     what = (
         merchant_id,
-        changed_us,
+        _shared(changed_us),
         name,
         None if mcc == _NO_MCC else intern(f"{mcc:04}"),
         intern(country.decode()) if country[0] else None,
@@ -141,7 +144,13 @@ def unpack_merchant(
     if not flags & _PLACED:
         return KnownMerchant(*what)
     place = Position(lat / _PER_DEG, lon / _PER_DEG)
-    return PlacedMerchant(*what, place, radius_m or default_radius_m)
+    return PlacedMerchant(*what, place, _shared(radius_m or default_radius_m))
+
+
+@lru_cache(4_096, typed=True)
+def _shared(number: N) -> N:
+    """The number, as one object while it is common: many merchants were told of at one time."""
+    return number
 
 
 def microseconds(time: datetime) -> int:

@@ -25,6 +25,15 @@ _BENCH_ROW = (
     "{fallbacks:5d}{errors:5d}{server_cpu:5.2f}{server_peak_mb:5.0f}"
 )
 
+_MERCHANTS_HEAD = (
+    "            memory  put  start        in a fence        within 300 m\n"
+    " merchants  B each   us      s    us     merchants    us     merchants"
+)
+_MERCHANTS_ROW = (
+    "{merchants:10,}{bytes_each:8}{put_us:5.1f}{start_s:7.2f}"
+    "{inside_us:6.1f}{inside:14.2f}{near_us:6.1f}{near:14.2f}"
+)
+
 bench_app = typer.Typer(help="Measure speed and size on this machine.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
 
@@ -132,6 +141,42 @@ def bench_size(
         with errors_in_words():
             size = measure_size(users, payments_per_user, Path(folder) / "data", show)
     _print(size.as_dict(), as_json)
+
+
+@bench_app.command("merchants")
+def bench_merchants(
+    sizes: Annotated[str, typer.Option(help="Numbers of merchants, separated by commas.")] = (
+        "10000,100000,1000000"
+    ),
+    positions: Annotated[int, typer.Option(min=1, help="How many positions to ask for.")] = 20_000,
+    as_json: JsonOption = False,
+) -> None:
+    """Which merchants a position is in or near: cost per position, memory, and how long a start takes.
+
+    The merchants stand in clusters. What a position costs must not grow with their number.
+
+    Example: `tapwatch bench merchants --sizes 10000,100000`
+    """
+    from replay.bench.merchants import Figures, measure_merchants
+
+    counts = _sizes(sizes)
+
+    def show(figures: Figures) -> None:
+        if not as_json:
+            print(_MERCHANTS_ROW.format_map(figures.as_dict()), flush=True)
+
+    if not as_json:
+        print(_MERCHANTS_HEAD)
+    rows = measure_merchants(counts, positions, show)
+    if as_json:
+        print(json.dumps([row.as_dict() for row in rows], indent=2))
+
+
+def _sizes(text: str) -> list[int]:
+    counts = [int(size) if size.isdecimal() else 0 for size in text.split(",")]
+    if not all(0 < count <= 10_000_000 for count in counts):
+        raise fail(f"--sizes: {text!r}; allowed: numbers from 1 with commas between, such as 10000,100000")
+    return counts
 
 
 def _print(figures: Mapping[str, object], as_json: bool) -> None:

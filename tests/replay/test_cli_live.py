@@ -32,6 +32,8 @@ def tapwatch(*arguments: object) -> Result:
         (("drill", "crash", "--stream", "none.jsonl"), "none.jsonl"),
         (("bench", "overhead", "--stream", "none.jsonl"), "none.jsonl"),
         (("bench", "inline", "--rates", "fast"), "--rates: 'fast'; allowed: numbers above 0"),
+        (("bench", "merchants", "--sizes", "1e6"), "--sizes: '1e6'; allowed: numbers from 1"),
+        (("bench", "merchants", "--sizes", "10,0"), "--sizes: '10,0'; allowed: numbers from 1"),
         (("bench", "inline", "--rates", "500,0"), "--rates: '500,0'; allowed: numbers above 0"),
     ],
 )
@@ -74,6 +76,18 @@ def test_the_inline_benchmark_fits_80_columns() -> None:
     head, names, row = done.stdout.splitlines()[:3]
     assert len(head) < len(names) == len(row) <= 80
     assert len(names.split()) == len(row.split())
+
+
+def test_the_figures_of_directories_fit_80_columns() -> None:
+    done = tapwatch("bench", "merchants", "--sizes", "500,1000", "--positions", 50)
+    assert done.exit_code == Exit.DONE, done.output
+    lines = done.stdout.splitlines()
+    assert [len(line) <= 80 for line in lines] == [True] * 4
+    assert len(lines[1]) == len(lines[2]) == len(lines[3])
+    assert lines[3].split()[0] == "1,000"
+    (row,) = json.loads(tapwatch("bench", "merchants", "--sizes", "500", "--positions", 50, "--json").stdout)
+    assert row["merchants"] == 500
+    assert row["near"] >= row["inside"] > 0.0
 
 
 @pytest.mark.slow
