@@ -26,12 +26,13 @@ _BENCH_ROW = (
 )
 
 _MERCHANTS_HEAD = (
-    "            memory  put  start        in a fence        within 300 m\n"
-    " merchants  B each   us      s    us     merchants    us     merchants"
+    "            memory  put  start   us: in a fence   within 300 m        found\n"
+    " merchants  B each   us      s  20 towns    all  20 towns    all    in   near"
 )
 _MERCHANTS_ROW = (
     "{merchants:10,}{bytes_each:8}{put_us:5.1f}{start_s:7.2f}"
-    "{inside_us:6.1f}{inside:14.2f}{near_us:6.1f}{near:14.2f}"
+    "{inside_us:10.1f}{inside_anywhere_us:7.1f}{near_us:10.1f}{near_anywhere_us:7.1f}"
+    "{inside:6.2f}{near:7.2f}"
 )
 
 bench_app = typer.Typer(help="Measure speed and size on this machine.", no_args_is_help=True)
@@ -153,7 +154,8 @@ def bench_merchants(
 ) -> None:
     """Which merchants a position is in or near: cost per position, memory, and how long a start takes.
 
-    The merchants stand in clusters. What a position costs must not grow with their number.
+    The merchants stand in towns of 500. What a position costs must not grow with their number, but for what
+    the processor's caches cost where it may be in any town.
 
     Example: `tapwatch bench merchants --sizes 10000,100000`
     """

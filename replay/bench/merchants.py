@@ -1,7 +1,8 @@
 """What it costs to know which merchants somebody is in or near, for few merchants and for many.
 
-They stand in towns of 500, as dense in each of them however many towns there are; who asks is in a town. Each
-number of merchants has a process of its own, so that memory is counted from nothing.
+They stand in towns of 500, as dense in each of them however many towns there are. Who asks is in one of 20
+towns, or in any of them: then the processor's caches hold less of what is looked at, which costs something
+too. Each number of merchants has a process of its own, so that memory is counted from nothing.
 """
 
 import time
@@ -22,6 +23,8 @@ from flows.garbage import calm_garbage_collector
 from geo import Position
 
 _TOWN: Final = 500
+_FEW: Final = 20
+"""In so many towns somebody asks at first."""
 _TOWN_DEG: Final = 0.02
 """About two kilometres, the spread of a town."""
 _AROUND_DEG: Final = 0.003
@@ -46,9 +49,11 @@ class Figures:
     bytes_each
         Memory per merchant, all in all.
     inside_us, near_us
-        Finding those that a position is in; those at most 300 m away from it.
+        Finding those that a position in one of 20 towns is in; those at most 300 m away from it.
+    inside_anywhere_us, near_anywhere_us
+        The same for positions in all towns.
     inside, near
-        How many those are.
+        How many are found, there.
     """
 
     merchants: int
@@ -56,7 +61,9 @@ class Figures:
     start_s: float
     bytes_each: int
     inside_us: float
+    inside_anywhere_us: float
     near_us: float
+    near_anywhere_us: float
     inside: float
     near: float
 
@@ -83,9 +90,13 @@ def _measure(count: int, positions: int) -> Figures:
     directory = MerchantDirectory()
     put_s = _timed(directory.put, ((event,) for event in _merchants(count)))
     memory = _memory() - before
-    asked = _positions(directory, positions)
-    inside_us, inside = _ask(directory, asked, 0.0)
-    near_us, near = _ask(directory, asked, REACH_M)
+    places = [merchant.position for merchant in directory.placed(_TENANT)]
+    in_few = _positions(places, positions, _towns(count), _FEW)
+    anywhere = _positions(places, positions, _towns(count), _towns(count))
+    inside_us, _ = _ask(directory, in_few, 0.0)
+    near_us, _ = _ask(directory, in_few, REACH_M)
+    inside_anywhere_us, inside = _ask(directory, anywhere, 0.0)
+    near_anywhere_us, near = _ask(directory, anywhere, REACH_M)
     rows = ((_TENANT, event.merchant_id, pack_merchant(event)) for event in _merchants(count))
     directory = MerchantDirectory()
     start_s = _timed(directory.load, rows)
@@ -95,7 +106,9 @@ def _measure(count: int, positions: int) -> Figures:
         round(start_s, 2),
         round(memory / count),
         round(inside_us, 1),
+        round(inside_anywhere_us, 1),
         round(near_us, 1),
+        round(near_anywhere_us, 1),
         round(inside, 2),
         round(near, 2),
     )
@@ -113,7 +126,7 @@ def _timed(work: Callable[..., object], calls: Iterable[tuple[object, ...]]) -> 
 
 def _merchants(count: int) -> Iterator[Merchant]:
     chance = Random(1)
-    towns = [(chance.uniform(-60.0, 60.0), chance.uniform(-179.0, 179.0)) for _ in range(-(-count // _TOWN))]
+    towns = [(chance.uniform(-60.0, 60.0), chance.uniform(-179.0, 179.0)) for _ in range(_towns(count))]
     for number in range(count):
         lat, lon = towns[number % len(towns)]
         opens, closes = chance.randrange(6, 12), chance.randrange(15, 24)
@@ -130,13 +143,17 @@ def _merchants(count: int) -> Iterator[Merchant]:
         )
 
 
-def _positions(directory: MerchantDirectory, count: int) -> list[Position]:
-    """Places around merchants, which people are not evenly spread over."""
+def _towns(merchants: int) -> int:
+    return -(-merchants // _TOWN)
+
+
+def _positions(places: Sequence[Position], count: int, towns: int, asked: int) -> list[Position]:
+    """Positions around the places of merchants in the first ``asked`` of the towns."""
     chance = Random(2)
-    everywhere = [merchant.position for merchant in directory.placed(_TENANT)]
+    there = [place for number, place in enumerate(places) if number % towns < asked]
     return [
         Position(place.lat + chance.gauss(0.0, _AROUND_DEG), place.lon + chance.gauss(0.0, _AROUND_DEG))
-        for place in chance.choices(everywhere, k=count)
+        for place in chance.choices(there, k=count)
     ]
 
 
