@@ -763,11 +763,11 @@ class Merchant(_message.Message):
     country: _builtins.str
     """ISO 3166-1, two capital letters."""
     radius_m: _builtins.float
-    """Radius of its premises in metres, above 0 and at most 50000."""
+    """Radius of its premises in metres, above 0 and at most 50000; 100 when absent."""
     chain_id: _builtins.str
     """The chain that it belongs to."""
     opening_hours: _builtins.str
-    """Opening hours in OpenStreetMap syntax."""
+    """Opening hours in OpenStreetMap syntax; refused where they can't be understood for sure."""
     closed: _builtins.bool
     """Whether it has closed for good."""
     time_zone: _builtins.str
