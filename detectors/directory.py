@@ -17,7 +17,7 @@ from detectors.merchant_row import (
     pack_merchant,
     unpack_merchant,
 )
-from geo import FenceIndex, Near, Position
+from geo import FenceIndex, Fences, Near, Position
 
 __all__ = ["DirectoryParams", "KnownMerchant", "MerchantDirectory", "PlacedMerchant"]
 
@@ -111,6 +111,10 @@ class MerchantDirectory:
     def placed(self, tenant: str) -> Iterator[PlacedMerchant]:
         """Those of them whose place is known."""
         return iter(self._of(tenant).placed)
+
+    def fences(self, tenant: str) -> Fences:
+        """The places of a tenant's merchants, for what follows users; to be asked for anew at each event."""
+        return self._of(tenant).placed
 
     def near(self, tenant: str, position: Position, reach_m: float = 0.0) -> list[Near[PlacedMerchant]]:
         """The merchants that a point is in, or at most ``reach_m`` metres away from; nearest first."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from detectors.directory import DirectoryParams, KnownMerchant, MerchantDirectory, PlacedMerchant
 from detectors.events import Merchant
 from detectors.merchant_row import pack_merchant, unpack_merchant
-from geo import Position, distance_km
+from geo import Enter, Fix, Position, Presence, distance_km
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BRUSSELS = Position(50.8466, 4.3528)
@@ -137,6 +137,15 @@ def test_a_chain_has_its_branches_nearby() -> None:
     branches = directory.near_of_chain("default", "x", BRUSSELS, 1_000.0)
     assert [near.fence.merchant_id for near in branches] == ["m-1"]
     assert [near.fence.merchant_id for near in directory.nearest("default", far, 1)] == ["m-3"]
+
+
+def test_a_user_is_followed_along_the_merchants_of_a_tenant_and_no_others() -> None:
+    directory = heard(shop(1, tenant="a"), shop(2, tenant="a", position=None), shop(3, tenant="b"))
+    for tenant, entered in (("a", ["m-1"]), ("b", ["m-3"]), ("c", [])):
+        user, transitions = Presence(), []
+        for time_s in range(1_000_000, 1_000_200, 20):
+            transitions += user.see(Fix(Position(50.8467, 4.3529, 10.0), time_s), directory.fences(tenant))
+        assert [each.fence_id for each in transitions if isinstance(each, Enter)] == entered
 
 
 def test_tenants_know_nothing_of_each_other() -> None:
