@@ -10,7 +10,9 @@ A part of the syntax (https://wiki.openstreetmap.org/wiki/Key:opening_hours/spec
 
 What means several things to people, or something else to them than by the letter, is refused: hours of one
 digit ("5:00" is often the evening), days without hours ("Mo-Fr", all day and night by the letter), hours that
-overlap ("11:00-15:00,05:00-22:00"), rules that replace others where they were meant to add to them.
+overlap or are out of order ("11:00-15:00,05:00-22:00"), nights that begin in the morning ("08:00-03:00"; who
+means it writes "08:00-27:00"), rules that replace others where they were meant to add to them, or add to them
+where they were meant to replace them.
 """
 
 import re
@@ -21,6 +23,7 @@ from typing import Final
 WEEK: Final = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 DAY_MIN: Final = 1_440
 """Minutes of a day."""
+_LONGEST_NIGHT_MIN: Final = 16 * 60
 SLOTS: Final = 12 * 31
 """A slot for each day that a month could have."""
 
@@ -130,9 +133,9 @@ def _read_hours(part: str, hours: str) -> tuple[Span, ...]:
         if part != hours:
             raise OpeningHoursError(part, "limits what is always open")
         return ((0, DAY_MIN),)
-    spans = sorted(_read_span(part, span) for span in hours.split(","))
+    spans = [_read_span(part, span) for span in hours.split(",")]
     if any(later[0] < earlier[1] for earlier, later in pairwise(spans)):
-        raise OpeningHoursError(part, "has hours that overlap")
+        raise OpeningHoursError(part, "has hours that overlap or are out of order")
     return tuple(spans)
 
 
@@ -143,6 +146,9 @@ def _read_span(part: str, span: str) -> Span:
     if start == end:
         raise OpeningHoursError(part, "ends when it begins; all day is 00:00-24:00")
     if end < start:
+        if end and end + DAY_MIN - start > _LONGEST_NIGHT_MIN:
+            night = f"{end // 60 + 24}:{end % 60:02}"
+            raise OpeningHoursError(part, f"may end in the afternoon; at night it is {night}")
         end += DAY_MIN
     if end - start > DAY_MIN:
         raise OpeningHoursError(part, "has hours that are more than a day")
@@ -177,15 +183,18 @@ def _month_and_day(part: str, date: str) -> tuple[int, int | None]:
 
 
 def _refuse_misleading(part: str, rule: Rule, before: list[Rule]) -> None:
-    """Refuse a rule that replaces what it was probably meant to add to, or leaves nothing of another."""
-    if rule.adds or not rule.days:
-        return
+    """Refuse a rule that was probably meant to add where it replaces, or the other way round."""
     for other in before:
-        if other.days and other.days <= rule.days and _within(other.dates, rule.dates):
+        if rule.adds or not other.days:
+            continue
+        if other.days <= rule.days and _within(other.dates, rule.dates):
             raise OpeningHoursError(part, "leaves nothing of a rule before it")
     for day in rule.days:
         said = [span for other in before if other.dates == rule.dates for span in _of(other, day)]
-        if said and rule.hours and not any(_meet(a, b) for a in said for b in rule.hours):
+        meeting = [(a, b) for a in said for b in rule.hours if a[0] < b[1] and b[0] < a[1]]
+        if rule.adds and any(a[0] < b[0] or b[1] < a[1] for a, b in meeting):
+            raise OpeningHoursError(part, "adds hours to others that it overlaps: ';' replaces them")
+        if not rule.adds and said and rule.hours and not meeting:
             raise OpeningHoursError(part, "replaces hours that it does not touch: ',' adds to them")
 
 
@@ -195,7 +204,3 @@ def _of(rule: Rule, day: int) -> tuple[Span, ...]:
 
 def _within(dates: frozenset[int] | None, others: frozenset[int] | None) -> bool:
     return others is None or (dates is not None and dates <= others)
-
-
-def _meet(a: Span, b: Span) -> bool:
-    return a[0] < b[1] and b[0] < a[1]

@@ -184,6 +184,7 @@ REFUSED = {
     "Mon 8:00AM-5:00PM Tues 8:00AM-7:00PM Wed 8:00AM-5:00PM Thurs 8:00AM-6:00PM Fri 8:00AM-5:00PM",
     "Monday - Thursday: 7am - 10pm, Friday: 7am - midnight, Saturday: 8am - midnight, Sunday: 8am - 9pm",
     "Tu-Fr 11:30-14:30; Sa-Su 11:30-15:00; Tu-Th 17:30-21:30; Fr-Sa 17:00-22:00; Su 17:00-21:30",
+    "Tu-We 07:00-17:00; Th-Fr 07:00-21:00; Sa 08:00-21:00; Su 08:00-03:00",
     "Tues-Sun 11:00-14:30, 17:00-21:00; closed Monday", "sunrise-sunset",
 }  # fmt: skip
 """What of the real texts is refused; all others were read by eye."""
