@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from detectors.events import Merchant
+from detectors.habits.places import merchant_token
 from detectors.merchant_row import (
     ClosedMerchant,
     KnownMerchant,
@@ -49,6 +50,8 @@ class _Tenant:
     placed: FenceIndex[PlacedMerchant] = field(default_factory=FenceIndex)
     elsewhere: dict[str, KnownMerchant | ClosedMerchant] = field(default_factory=dict)
     """Those without a place, and those that have closed."""
+    ids: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """All ids by their 32-bit names, which a few may share."""
 
     def find(self, merchant_id: str) -> KnownMerchant | ClosedMerchant | None:
         return self.placed.get(merchant_id) or self.elsewhere.get(merchant_id)
@@ -89,6 +92,10 @@ class MerchantDirectory:
     def load(self, tenant: str, merchant_id: str, row: bytes) -> None:
         """Take in a row that :meth:`put` gave."""
         merchants = self._tenants.setdefault(tenant, _Tenant())
+        name = merchant_token(merchant_id)
+        same = merchants.ids.get(name, ())
+        if merchant_id not in same:
+            merchants.ids[name] = (*same, merchant_id)
         merchant = unpack_merchant(merchant_id, row, self._params.radius_m)
         if isinstance(merchant, PlacedMerchant):
             merchants.elsewhere.pop(merchant_id, None)
@@ -101,6 +108,11 @@ class MerchantDirectory:
         """The merchant of this id, placed where its place is known; None once it has closed."""
         found = self._of(tenant).find(merchant_id)
         return None if isinstance(found, ClosedMerchant) else found
+
+    def of_token(self, tenant: str, token: int) -> list[KnownMerchant]:
+        """The merchants of a 32-bit name (:func:`~detectors.habits.places.merchant_token`), mostly one."""
+        found = [self.get(tenant, merchant_id) for merchant_id in self._of(tenant).ids.get(token, ())]
+        return [merchant for merchant in found if merchant is not None]
 
     def merchants(self, tenant: str) -> Iterator[KnownMerchant]:
         """All merchants of a tenant that have not closed."""

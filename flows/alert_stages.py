@@ -15,12 +15,13 @@ from detectors.events import (
     Visit,
 )
 from detectors.habits.history import Place
+from detectors.habits.places import place_of
 from detectors.reading import seconds
 from detectors.shard_clock import ShardClock
 from flows.alert_stage import PaymentAlertStage
 from flows.codec import Event
 from flows.directory_stage import DirectoryStage
-from flows.habit_stage import HabitStage, WatchVisits, place_of
+from flows.habit_stage import HabitStage, WatchVisits
 from flows.outputs import Decided
 from flows.person_stage import PersonStage
 from flows.proximity_stage import DUE_AT_ONCE, ProximityStage

@@ -10,8 +10,8 @@ from detectors.habits.habits import Habits
 from detectors.habits.history import Place
 from detectors.habits.measures import measure
 from detectors.habits.next_place import Foreseen, NextPlaceModel, foreseen
+from detectors.habits.places import place_of
 from detectors.reading import is_at_merchant, seconds
-from detectors.tokens import token
 from flows import keys
 from flows.outputs import VisitNoted
 from flows.person_stage import PersonStage
@@ -20,19 +20,6 @@ from geo import is_zone, offset_quarters
 
 SAME_VISIT_MIN: Final = 60
 """Who pays, or stays, where they were seen within so many minutes is on the same visit."""
-_MERCHANT: Final = 7
-_CHAIN: Final = 8
-
-
-def merchant_token(merchant_id: str) -> int:
-    """A merchant's 32-bit name among the places of habits."""
-    return token(_MERCHANT, merchant_id)
-
-
-def place_of(merchant_id: str, mcc: str | None = None, chain_id: str | None = None) -> Place:
-    """A merchant as a place of habits."""
-    chain = token(_CHAIN, chain_id) if chain_id else 0
-    return Place(merchant_token(merchant_id), 0 if mcc is None else int(mcc), chain)
 
 
 WatchVisits = Callable[[VisitNoted], None]

@@ -1,6 +1,5 @@
 """The stage that follows users on their way: positions and the passing of time in, candidate alerts out."""
 
-from collections.abc import Callable
 from typing import Final
 
 from alerting.alerts import Candidate
@@ -17,10 +16,11 @@ from detectors.directory import KnownMerchant, MerchantDirectory
 from detectors.events import Location
 from detectors.habits.history import Place
 from detectors.habits.intent import IntentModel
+from detectors.habits.places import place_of
 from detectors.reading import seconds
 from flows import keys
 from flows.due_times import DueTimes
-from flows.habit_stage import HabitStage, merchant_token, place_of
+from flows.habit_stage import HabitStage
 from flows.person_stage import PersonStage
 from flows.state import State
 from geo import Fix
@@ -76,11 +76,10 @@ class ProximityStage:
         if person is None or not self._people.allows_places(tenant, user_id, now_s):
             return []
         who = self._guided(tenant, user_id, person, now_s, position)
-        is_own = self._ownership(tenant, user_id)
-        own = OwnMerchants(self._directory, tenant, is_own)
+        own = self._own(tenant, user_id)
         found = self._catch_up(who, own)
         found += self._guide.met(who, who.outing.presence.see(_fix(location), own))
-        found += self._guide.scout(who, is_own)
+        found += self._guide.scout(who, own)
         who.outing.look_s = who.outing.look_s or now_s + self._params.look_every_s
         self._store(who)
         return found
@@ -92,8 +91,7 @@ class ProximityStage:
             tenant, _, user_id = key.removeprefix(keys.OUTINGS).partition("/")
             person = self._people.find(tenant, user_id) or Person()
             who = self._guided(tenant, user_id, person, now_s, position)
-            own = OwnMerchants(self._directory, tenant, self._ownership(tenant, user_id))
-            found += self._catch_up(who, own)
+            found += self._catch_up(who, self._own(tenant, user_id))
             self._store(who)
         return found
 
@@ -131,9 +129,8 @@ class ProximityStage:
             found += self._guide.look(who, own)
         return found
 
-    def _ownership(self, tenant: str, user_id: str) -> Callable[[str], bool]:
-        tokens = frozenset(self._habits.habits(tenant, user_id).history.tokens)
-        return lambda merchant_id: merchant_token(merchant_id) in tokens
+    def _own(self, tenant: str, user_id: str) -> OwnMerchants:
+        return OwnMerchants(self._directory, tenant, self._habits.habits(tenant, user_id).history.tokens)
 
     def _guided(self, tenant: str, user_id: str, person: Person, now_s: int, position: int) -> Guided:
         outing = self._state.find(keys.outing(tenant, user_id), Outing) or Outing()

@@ -92,7 +92,7 @@ class Guide:
         ]
         return self._herald.judge(who, [each for each in found if self._herald.is_likely(each)])
 
-    def scout(self, who: Guided, is_own: Callable[[str], bool]) -> list[Candidate]:
+    def scout(self, who: Guided, own: OwnMerchants) -> list[Candidate]:
         """Whether a merchant is near that is like those of the user: the likeliest one is a chance."""
         outing, params = who.outing, self._params
         last = outing.presence.last
@@ -100,8 +100,9 @@ class Guide:
             return []
         outing.scout_s = who.now_s + params.scout_every_s
         found: list[Meeting] = []
+        history = self._moment_of(who.tenant, who.user_id, who.now_s).habits.history
         for near in self._directory.near(who.tenant, last.position, float(params.near_m)):
-            if not is_own(near.fence.merchant_id):
+            if history.has_like(self._place_of(near.fence)) and near.fence.merchant_id not in own:
                 found += self._pass_by(who, near, Phase.SCOUTED, opens=False)
             if len(found) == params.scout_at_most:
                 break

@@ -99,6 +99,12 @@ class History:
         except ValueError:
             return None
 
+    def has_like(self, place: Place) -> bool:
+        """Whether a place of the same category or chain is among them."""
+        return (place.mcc != 0 and place.mcc in self._mccs) or (
+            place.chain != 0 and place.chain in self._chains
+        )
+
     def of_category(self, mcc: int) -> list[int]:
         """The places of a category."""
         return [place for place, known in enumerate(self._mccs) if known == mcc and mcc]

@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 
 from detectors.directory import MerchantDirectory
 from detectors.events import Merchant
+from detectors.habits.places import place_of
 from flows import keys
 from flows.broker.shards.changes import Changes, apply_changes, read_reach, write_changes
-from flows.habit_stage import place_of
 from flows.sqlite_shard import SqliteShard
 from flows.store import MemoryStore, Slice
 from flows.task import ShardTask

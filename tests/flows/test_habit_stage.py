@@ -18,9 +18,9 @@ from detectors.events import (
     Visit,
 )
 from detectors.habits.habits import Habits
+from detectors.habits.places import place_of
 from flows import keys
 from flows.codec import Event
-from flows.habit_stage import place_of
 from flows.outputs import VisitNoted
 from flows.task import ShardTask
 from tests.flows.shards_made import NOON, Shard, payment
