@@ -25,8 +25,8 @@ class DeliveryParams:
 
     __pydantic_config__: ClassVar = STRICT
 
-    min_probability: float = 0.3
-    min_probability_similar: float = 0.4
+    min_probability: float = 0.2
+    min_probability_similar: float = 0.3
     quiet_from_min: int = 1_260
     quiet_to_min: int = 480
     max_per_day: int = 2
