@@ -31,12 +31,13 @@ class PositionsRow:
 
     fences: int
     positions: int
-    positions_per_s: int
-    us_per_position: float
+    per_s: int
+    us_each: float
     enters: int
     transitions: int
-    median_state_bytes: int
-    largest_state_bytes: int
+    median_bytes: int
+    largest_bytes: int
+    """Of a user's packed state, at the end."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,12 +67,12 @@ def measure_positions(
     return PositionsRow(
         fences=fences,
         positions=len(fixes),
-        positions_per_s=round(len(fixes) / best_s),
-        us_per_position=round(best_s / len(fixes) * 1e6, 1),
+        per_s=round(len(fixes) / best_s),
+        us_each=round(best_s / len(fixes) * 1e6, 1),
         enters=kinds["Enter"],
         transitions=kinds.total() - kinds["Refused"],
-        median_state_bytes=round(median(sizes)),
-        largest_state_bytes=sizes[-1],
+        median_bytes=round(median(sizes)),
+        largest_bytes=sizes[-1],
     )
 
 
