@@ -23,6 +23,8 @@ class ApproachParams:
         Only who would be there within that time.
     min_closing
         The least share of the speed that leads to the fence: the cosine of the angle.
+    min_straightness
+        Who goes to and fro, or only seems to, is not on the way.
     min_confidence
         Only what is at least so sure.
     near_m, near_closing
@@ -41,6 +43,7 @@ class ApproachParams:
     max_speed_mps: float = 8.0
     horizon_s: float = 900.0
     min_closing: float = 0.3
+    min_straightness: float = 0.5
     min_confidence: float = 0.2
     near_m: float = 65.0
     near_closing: float = 0.6
@@ -75,7 +78,7 @@ def approach(
         return None
     away_m = max(hypot(east_m, north_m), 1e-3)
     closing = (motion.east_mps * east_m + motion.north_mps * north_m) / (away_m * speed)
-    if closing < params.min_closing:
+    if closing < params.min_closing or motion.straightness < params.min_straightness:
         return None
     edge_m = max(0.0, away_m - radius_m)
     eta_s = edge_m / (speed * closing)

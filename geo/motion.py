@@ -88,7 +88,7 @@ class Motion:
             east, north = 0.5 * (east + speed * sin(heading)), 0.5 * (north + speed * cos(heading))
         pace = hypot(east, north)
         means = self._means
-        if gap_s > params.max_gap_s:
+        if gap_s > params.max_gap_s or not means[2]:
             means[0], means[1], means[2], means[3] = east, north, pace, pace
             return
         kept = exp(-gap_s / params.memory_s)

@@ -185,16 +185,14 @@ class Presence:
     def _follow(self, sample: Sample, fences: Fences, out: list[Transition]) -> None:
         """Take one fix, all older ones having been taken."""
         params, trust = self._params, self._trust
-        before = trust.last
         distrust = trust.judge(sample, self._motion.speed_mps, params.trust)
         if distrust is not None:
             self._refuse(sample.time_s, distrust, out)
             return
         found: list[Transition] = []
-        came_from = before if trust.linked else None
-        self._move(came_from, sample)
+        self._move(sample)
         self._stay.see(sample, params.stay, found)
-        self._around.see(came_from, sample, self._motion, fences, params.around, found)
+        self._around.see(trust.before, sample, self._motion, fences, params.around, found)
         if found:
             out.extend(sorted(found, key=in_order))
 
@@ -203,13 +201,15 @@ class Presence:
             self._distrusted_s = max(self._distrusted_s, time_s)
         out.append(Refused(time_s, distrust))
 
-    def _move(self, before: Sample | None, sample: Sample) -> None:
-        if before is None:
+    def _move(self, sample: Sample) -> None:
+        before = self._trust.before
+        if before is None or self._trust.anew:
             self._motion.forget()
+        if before is None:
             return
         lat, lon = before.lat_e7 / E7, before.lon_e7 / E7
         east, north = offset_m(lat, lon, sample.lat_e7 / E7, sample.lon_e7 / E7)
-        gap_s = sample.time_s - before.time_s
+        gap_s = max(1, sample.time_s - before.time_s)
         self._motion.add(gap_s, east, north, sample.velocity, self._params.motion)
 
     def _note_due(self) -> None:

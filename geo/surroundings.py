@@ -51,6 +51,10 @@ class SurroundingsParams:
     pass_way_m: float = 3_000.0
     pass_depth: float = 0.8
 
+    def __post_init__(self) -> None:
+        if self.scan_s < 1:
+            raise ValueError(f"scan_s: {self.scan_s!r} is out of range; allowed: 1 second or more")
+
 
 class Surroundings:
     """One user's standing towards the fences around."""

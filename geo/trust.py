@@ -36,7 +36,7 @@ class TrustParams:
         or when it has made such a way while the other one stood still.
     """
 
-    sudden_s: int = 60
+    sudden_s: int = 30
     sudden_mps: float = 12.0
     spurt: float = 2.5
     ground_mps: float = 90.0
@@ -54,15 +54,20 @@ class Trust:
     ----------
     last
         The last fix that was believed; its time is 0 before the first.
-    linked
-        Whether the user went from the fix before that one to that one, as far as is known.
+    before
+        The fix from which the user came to that one, if that is known.
+    anew
+        Whether that was in doubt itself, so that what was known of their motion is void.
+
+    The latter two belong to the judgement, not to the state: they are of use right after it.
     """
 
-    __slots__ = ("_doubt", "_doubts", "_rival", "_rivals", "_start", "last", "linked")
+    __slots__ = ("_doubt", "_doubts", "_rival", "_rivals", "_start", "anew", "before", "last")
 
     def __init__(self) -> None:
         self.last = _NOBODY
-        self.linked = False
+        self.before: Sample | None = None
+        self.anew = False
         self._doubt = _NOBODY
         self._doubts = 0
         self._rival = _NOBODY
@@ -73,17 +78,17 @@ class Trust:
         """Believe a fix, given the user's speed so far; or why not."""
         last = self.last
         if not last.time_s:
-            self._believe(sample, linked=False)
+            self._believe(sample, None)
             return None
         if sample.device != last.device and not self._takes_over(sample, params):
             return Distrust.OTHER_DEVICE
         if sample.time_s <= last.time_s:
             return Distrust.DUPLICATE
         if sample.device != last.device:
-            self._believe(sample, linked=False)
+            self._believe(sample, None)
             return None
         if _pace(last, sample) <= _limit(sample.time_s - last.time_s, speed_mps, params):
-            self._believe(sample, linked=True)
+            self._believe(sample, last)
             return None
         return self._doubted(sample, speed_mps, params)
 
@@ -115,12 +120,12 @@ class Trust:
             offset += SAMPLE_SIZE
         return self, offset
 
-    def _believe(self, sample: Sample, linked: bool) -> None:
+    def _believe(self, sample: Sample, before: Sample | None, anew: bool = False) -> None:
         if sample.device != self.last.device:
             self._rivals = 0
             self._rival = _NOBODY
             self._start = (0, 0)
-        self.last, self.linked = sample, linked
+        self.last, self.before, self.anew = sample, before, anew
         self._doubt, self._doubts = _NOBODY, 0
 
     def _doubted(self, sample: Sample, speed_mps: float, params: TrustParams) -> Distrust | None:
@@ -134,7 +139,7 @@ class Trust:
         impossible = _pace(last, sample) > params.air_mps
         if self._doubts < (params.confirming_impossible if impossible else params.confirming):
             return Distrust.JUMP if impossible else Distrust.SUDDEN
-        self._believe(sample, linked=False)
+        self._believe(sample, doubt, anew=True)
         return None
 
     def _takes_over(self, sample: Sample, params: TrustParams) -> bool:

@@ -14,6 +14,7 @@ from math import cos, hypot, radians
 from statistics import median
 from typing import Any, Final
 
+from flows.garbage import calm_garbage_collector
 from geo import Fence, FenceIndex, Fix, Position, Presence
 
 TOWN: Final = 575
@@ -51,6 +52,7 @@ def measure_positions(
     towns = [_middle(number) for number in range(max(1, fences // TOWN))]
     index = FenceIndex(_fences(chance, towns, fences))
     fixes = _interleaved(chance, index, users, positions)
+    calm_garbage_collector()
     best_s, presences, kinds = float("inf"), {}, Counter[str]()
     for _ in range(rounds):
         presences = {user: Presence() for user in range(users)}
