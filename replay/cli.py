@@ -98,7 +98,7 @@ def replay(
 
 @app.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(help="fdh, sparkov, tabformer, next-place or osm-poi.")],
+    kind: Annotated[str, typer.Argument(help="fdh, sparkov, tabformer, next-place, geolife or osm-poi.")],
     folder: Annotated[Path, typer.Argument(help="The data set's folder.")],
     out: OutOption,
     label_delay: Annotated[str, typer.Option(help="How late labels come: 7d, 12h, 30m.")] = "7d",
@@ -107,9 +107,9 @@ def import_(
 ) -> None:
     """Turn a data set into an event stream; its labels become outcomes that come late.
 
-    fdh, sparkov and tabformer are payments, next-place is visits to places. osm-poi gives the merchants of a
-    directory: points of interest that have a merchant category. What can't be used of a data set is counted
-    as left out.
+    fdh, sparkov and tabformer are payments, next-place is visits to places, geolife is people's tracks.
+    osm-poi gives the merchants of a directory: points of interest that have a merchant category. What can't
+    be used of a data set is counted as left out.
 
     Example: `tapwatch import fdh fdh-transactions --out fdh.jsonl.zst --label-delay 7d`
     """

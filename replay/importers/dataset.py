@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from flows.codec import Event
 from replay.errors import SourceError
-from replay.importers import fdh, gowalla, next_place, osm_poi, sparkov, tabformer
+from replay.importers import fdh, geolife, gowalla, next_place, osm_poi, sparkov, tabformer
 from replay.importers.source_table import count_rows
 from replay.streams import StreamWriter
 
@@ -55,6 +55,7 @@ SOURCES: Final[dict[str, Source]] = {
         lambda folder, chosen, _: next_place.events(folder, chosen.part or next_place.PARTS[0]),
         next_place.count_rows,
     ),
+    "geolife": Source(lambda folder, *_: geolife.events(folder), geolife.count_rows),
     "osm-poi": Source(lambda folder, _, left_out: osm_poi.events(folder, left_out), osm_poi.count_rows),
 }
 """The importer of each kind of data set."""

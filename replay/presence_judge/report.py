@@ -22,7 +22,7 @@ from replay.text_table import format_table
 
 PARTS: Final = ("early", "late", "all")
 _REACH_M: Final = 300.0
-_ENTER_RULES: Final = ("each fix by itself", "state machine")
+_ENTER_RULES: Final = ("single fixes", "presence")
 _ALERT_RULES: Final = ("within 300 m", "approach", "almost there")
 
 
@@ -133,18 +133,7 @@ def _as_dicts(counts: Any) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _enter_table(enters: dict[str, dict[str, dict[str, Any]]]) -> str:
-    header = [
-        "enters",
-        "part",
-        "visits",
-        "enters",
-        "repeats",
-        "a visit",
-        "missed",
-        "share",
-        "no stay",
-        "latency",
-    ]
+    header = ["enters", "", "visits", "said", "repeats", "each", "missed", "share", "no stay", "delay"]
     names = ("visits", "enters", "repeats", "repeats_per_visit", "missed", "missed_share", "without_a_stay")
     return _table(header, enters, (*names, "median_latency_s"))
 
