@@ -31,6 +31,8 @@ class ApproachParams:
         Who is so near to the edge, and heads there so directly, is almost there.
     again_s, lost_s
         For so long an approach is not told again; for so long only, where the fence got out of reach.
+    back_s
+        Who left a fence so short a time ago and turns round is not coming.
     intercept, per_...
         A logistic model of "stays there within half an hour", with the closing share of the speed, the
         logarithms of the pace in m/s and of the distance from the edge in metres (and 20), and the pace as a
@@ -46,9 +48,10 @@ class ApproachParams:
     min_straightness: float = 0.5
     min_confidence: float = 0.2
     near_m: float = 65.0
-    near_closing: float = 0.6
+    near_closing: float = 0.7
     again_s: int = 1_800
     lost_s: int = 300
+    back_s: int = 600
     intercept: float = 1.42
     per_closing: float = 0.65
     per_log_pace: float = -0.25

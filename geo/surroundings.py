@@ -188,7 +188,7 @@ class Surroundings:
             if edge_m <= 0.0:
                 if is_inside(near, sample.accuracy_dm / 10.0, params.fence):
                     self._held(fence).see(near, sample, motion.speed_mps, params.fence, out)
-            elif walks and _untold(state, edge_m, params.approach):
+            elif walks and _untold(state, edge_m, sample.time_s, params.approach):
                 self._approach(near, sample, here, motion, params, out)
         free_m = params.scan_m
         if walks and not around:
@@ -262,6 +262,10 @@ class Surroundings:
         return (name for name, state in self._states.items() if not state.phase)
 
 
-def _untold(state: FenceState | None, edge_m: float, params: ApproachParams) -> bool:
+def _untold(state: FenceState | None, edge_m: float, time_s: int, params: ApproachParams) -> bool:
     """Whether there may be something to tell of the way to a fence."""
-    return state is None or (not state.near_s and (not state.approached_s or edge_m <= params.near_m))
+    if state is None:
+        return True
+    if state.near_s or (state.left_s and time_s - state.left_s < params.back_s):
+        return False
+    return not state.approached_s or edge_m <= params.near_m
