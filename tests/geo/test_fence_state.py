@@ -106,6 +106,13 @@ def test_over_confident_fixes_of_a_phone_at_rest_make_no_exit(far_m: float) -> N
     assert walker.of(Exit) == []
 
 
+def test_single_fixes_outside_do_not_add_up() -> None:
+    fixes = [fix(30 * number, 160.0 if number % 4 == 3 else 5.0) for number in range(80)]
+    walker = Walker(fence(radius_m=50.0)).see(*fixes).wait_until(2_380)
+    assert walker.distrusted() == []
+    assert walker.names(*NOISE) == ["Enter", "Dwell"]
+
+
 def test_a_single_step_out_that_nothing_follows_ends_the_stay_in_time() -> None:
     walker = Walker().see(*stay(0, 60), fix(300, 600.0)).wait_until(904)
     assert walker.of(Exit) == []
