@@ -1,10 +1,11 @@
 """Is somebody on the way to a place, and when are they there? From motion, not from distance alone."""
 
 from dataclasses import dataclass
-from math import exp, hypot, log
+from math import exp, log
 from typing import NamedTuple
 
 from geo.motion import Motion
+from geo.plane import length_m
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def approach(
     speed = motion.speed_mps
     if speed < params.min_speed_mps or motion.pace_now_mps > params.max_speed_mps:
         return None
-    away_m = max(hypot(east_m, north_m), 1e-3)
+    away_m = max(length_m(east_m, north_m), 1e-3)
     closing = (motion.east_mps * east_m + motion.north_mps * north_m) / (away_m * speed)
     if closing < params.min_closing or motion.straightness < params.min_straightness:
         return None

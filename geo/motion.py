@@ -3,8 +3,10 @@
 import struct
 from array import array
 from dataclasses import dataclass
-from math import cos, exp, hypot, radians, sin
+from math import cos, exp, radians, sin
 from typing import Final
+
+from geo.plane import length_m
 
 _PACKED: Final = struct.Struct("<4f")
 
@@ -55,7 +57,7 @@ class Motion:
     @property
     def speed_mps(self) -> float:
         """How quickly the user gets away from where they are."""
-        return hypot(self._means[0], self._means[1])
+        return length_m(self._means[0], self._means[1])
 
     @property
     def pace_mps(self) -> float:
@@ -86,7 +88,7 @@ class Motion:
         if reported is not None and gap_s <= params.memory_s:
             speed, heading = reported[0], radians(reported[1])
             east, north = 0.5 * (east + speed * sin(heading)), 0.5 * (north + speed * cos(heading))
-        pace = hypot(east, north)
+        pace = length_m(east, north)
         means = self._means
         if gap_s > params.max_gap_s or not means[2]:
             means[0], means[1], means[2], means[3] = east, north, pace, pace

@@ -1,18 +1,17 @@
 """Which fences did a way lead through, when nobody was seen in them?"""
 
 from collections.abc import Iterator, Sequence
-from math import hypot
 
 from geo.fences import Near
 from geo.fixes import E7, Sample
-from geo.plane import offset_m
+from geo.plane import length_m, offset_m
 from geo.position import Position
 from geo.transitions import Passed
 
 
 def way_m(a: Sample, b: Sample) -> float:
     """The length of the straight way between two fixes."""
-    return hypot(*offset_m(a.lat_e7 / E7, a.lon_e7 / E7, b.lat_e7 / E7, b.lon_e7 / E7))
+    return length_m(*offset_m(a.lat_e7 / E7, a.lon_e7 / E7, b.lat_e7 / E7, b.lon_e7 / E7))
 
 
 def half_way(a: Sample, b: Sample) -> Position:
@@ -40,9 +39,9 @@ def passed(a: Sample, b: Sample, around: Sequence[Near], depth: float) -> Iterat
         share = (to_east * east + to_north * north) / square
         if not 0.0 < share < 1.0:
             continue
-        if hypot(to_east, to_north) <= radius_m or hypot(to_east - east, to_north - north) <= radius_m:
+        if length_m(to_east, to_north) <= radius_m or length_m(to_east - east, to_north - north) <= radius_m:
             continue
-        closest_m = hypot(to_east - share * east, to_north - share * north)
+        closest_m = length_m(to_east - share * east, to_north - share * north)
         if closest_m <= depth * radius_m:
             at_s = a.time_s + round(share * (b.time_s - a.time_s))
             yield Passed(fence.fence_id, b.time_s, at_s, closest_m)

@@ -1,6 +1,6 @@
 """Short ways on Earth as vectors: metres to the east and to the north."""
 
-from math import cos, hypot, radians, sin, sqrt
+from math import cos, radians, sin, sqrt
 from typing import Final
 
 from geo.distance import bearing_deg, distance_km
@@ -52,4 +52,15 @@ def away_m(lat: float, lon: float, to_lat: float, to_lon: float) -> float:
     >>> round(away_m(50.8466, 4.3528, 50.8476, 4.3528))
     111
     """
-    return hypot(*offset_m(lat, lon, to_lat, to_lon))
+    return length_m(*offset_m(lat, lon, to_lat, to_lon))
+
+
+def length_m(east_m: float, north_m: float) -> float:
+    """The length of a way.
+
+    Not by ``hypot``, whose last bit depends on the version of Python.
+
+    >>> length_m(3.0, -4.0)
+    5.0
+    """
+    return sqrt(east_m * east_m + north_m * north_m)

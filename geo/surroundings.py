@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from geo.approach import ApproachParams, approach
-from geo.fence_state import FenceParams, FenceState, is_inside
+from geo.fence_state import FenceState
 from geo.fences import Circle, Fences, Near
 from geo.fixes import E7, Sample
+from geo.inside import FenceParams, is_inside
 from geo.motion import Motion
 from geo.passing import half_way, passed, way_m
 from geo.plane import away_m, offset_m

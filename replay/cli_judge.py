@@ -1,4 +1,4 @@
-"""Commands that judge a part of the product against what is known in hindsight: judge."""
+"""How well and how quickly users are followed: judge fences, bench positions."""
 
 import json
 from collections.abc import Iterator
@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from detectors.events import Location
-from flows.cli import JsonOption, app
+from flows.cli import JsonOption, app, fail
 from replay.cli_input import errors_in_words
+from replay.cli_live import bench_app
 from replay.cli_output import progress_bar
 
 judge_app = typer.Typer(
@@ -41,6 +42,40 @@ def judge_fences(
         truth = replace(TruthParams(), radius_m=radius)
         report = judge_presence(_locations(stream), truth, PresenceParams(), advance)
     print(json.dumps(asdict(report), indent=2) if as_json else report.as_text())
+
+
+@bench_app.command("positions")
+def bench_positions(
+    fences: Annotated[str, typer.Option(help="How many fences, separated by commas.")] = (
+        "23000,10000,100000,1000000"
+    ),
+    users: Annotated[int, typer.Option(min=1, help="How many users move about.")] = 200,
+    positions: Annotated[int, typer.Option(min=100, help="Positions of all users together.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the fastest counts.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Positions per second of one core, through the trust filter and the fences' state machine.
+
+    Users rest, walk, cycle and drive in towns full of fences; more fences are more towns. The last columns
+    are the bytes that a user's state takes.
+
+    Example: `tapwatch bench positions --fences 23000 --positions 50000`
+    """
+    from replay.bench.positions import measure_positions
+    from replay.text_table import format_table
+
+    rows = [measure_positions(count, users, positions, rounds).as_dict() for count in _counts(fences)]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print(format_table([name.replace("_", " ") for name in rows[0]], [[*row.values()] for row in rows]))
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(count) if count.strip().isdecimal() else 0 for count in text.split(",")]
+    if not all(0 < count <= 10_000_000 for count in counts):
+        raise fail(f"--fences: {text!r}; allowed: whole numbers with commas between, such as 23000,100000")
+    return counts
 
 
 def _locations(stream: Path) -> Iterator[Location]:

@@ -84,7 +84,7 @@ def bench_inline(
     """
     from replay.bench.inline import Row, measure_inline, payments_needed
 
-    steps = _numbers("--rates", rates, "500,1000")
+    steps = _rates(rates)
     payments = simulated_payments(payments_needed(steps, seconds, warm_up))
 
     def show(row: Row) -> None:
@@ -181,34 +181,6 @@ def _sizes(text: str) -> list[int]:
     return counts
 
 
-@bench_app.command("positions")
-def bench_positions(
-    fences: Annotated[str, typer.Option(help="How many fences, separated by commas.")] = (
-        "23000,10000,100000,1000000"
-    ),
-    users: Annotated[int, typer.Option(min=1, help="How many users move about.")] = 200,
-    positions: Annotated[int, typer.Option(min=100, help="Positions of all users together.")] = 200_000,
-    rounds: Annotated[int, typer.Option(min=1, help="How often; the fastest counts.")] = 3,
-    as_json: JsonOption = False,
-) -> None:
-    """Positions per second of one core, through the trust filter and the fences' state machine.
-
-    Users rest, walk, cycle and drive in towns full of fences; more fences are more towns.
-
-    Example: `tapwatch bench positions --fences 23000 --positions 50000`
-    """
-    from replay.bench.positions import measure_positions
-    from replay.text_table import format_table
-
-    counts = [int(count) for count in _numbers("--fences", fences, "23000,100000")]
-    rows = [measure_positions(count, users, positions, rounds).as_dict() for count in counts]
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        names = list(rows[0])
-        print(format_table([name.replace("_", " ") for name in names], [list(row.values()) for row in rows]))
-
-
 def _print(figures: Mapping[str, object], as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures, indent=2))
@@ -218,11 +190,11 @@ def _print(figures: Mapping[str, object], as_json: bool) -> None:
         print(f"{name:<{width}}  {value:,}" if isinstance(value, int) else f"{name:<{width}}  {value}")
 
 
-def _numbers(option: str, text: str, example: str) -> list[float]:
+def _rates(text: str) -> list[float]:
     try:
-        numbers = [float(number) for number in text.split(",")]
+        rates = [float(rate) for rate in text.split(",")]
     except ValueError:
-        numbers = []
-    if not numbers or not all(0.0 < number <= 1e7 for number in numbers):
-        raise fail(f"{option}: {text!r}; allowed: numbers above 0 with commas between, such as {example}")
-    return numbers
+        rates = []
+    if not rates or not all(0.0 < rate <= 1e6 for rate in rates):
+        raise fail(f"--rates: {text!r}; allowed: numbers above 0 with commas between, such as 500,1000")
+    return rates

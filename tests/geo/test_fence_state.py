@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from geo import Cause, Dwell, Enter, Exit, Fence, Fix, Passed, Position, PresenceParams, Stopped, WentOn
-from geo.fence_state import FenceParams, chance_inside
 from geo.fences import Near
+from geo.inside import FenceParams, chance_inside
 from tests.geo.fixes_made import START_S, Walker, fence, fix
 
 PARAMS = PresenceParams()
