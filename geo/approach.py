@@ -73,13 +73,19 @@ class Course(NamedTuple):
     """Whether they are almost there."""
 
 
+def may_approach(motion: Motion, params: ApproachParams) -> bool:
+    """Whether somebody moves, and not too fast to stop soon."""
+    return motion.speed_mps >= params.min_speed_mps and motion.pace_now_mps <= params.max_speed_mps
+
+
 def approach(
     east_m: float, north_m: float, radius_m: float, motion: Motion, params: ApproachParams
 ) -> Course | None:
-    """The course of somebody who is on the way to a fence so far to their east and north, else ``None``."""
+    """The course to a fence so far to the east and north, of somebody who may approach one.
+
+    ``None`` for somebody who is not on the way there.
+    """
     speed = motion.speed_mps
-    if speed < params.min_speed_mps or motion.pace_now_mps > params.max_speed_mps:
-        return None
     away_m = max(length_m(east_m, north_m), 1e-3)
     closing = (motion.east_mps * east_m + motion.north_mps * north_m) / (away_m * speed)
     if closing < params.min_closing or motion.straightness < params.min_straightness:

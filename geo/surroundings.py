@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from geo.approach import ApproachParams, approach
+from geo.approach import ApproachParams, approach, may_approach
 from geo.fence_state import FenceState
 from geo.fences import Circle, Fences, Near
 from geo.fixes import E7, Sample
@@ -86,10 +86,8 @@ class Surroundings:
         out: list[Transition],
     ) -> None:
         """Take note of a fix; ``before`` is the one that the user came from, if that is known."""
-        speed_mps = motion.speed_mps
-        self._see_tracked(sample, speed_mps, fences, params, out)
-        near_by = params.approach
-        walks = speed_mps >= near_by.min_speed_mps and motion.pace_now_mps <= near_by.max_speed_mps
+        self._see_tracked(sample, motion.speed_mps, fences, params, out)
+        walks = may_approach(motion, params.approach)
         if self._must_look(sample, walks, params):
             self._look(before, sample, motion, walks, fences, params, out)
 

@@ -50,8 +50,10 @@ def test_a_driver_who_slows_down_to_stop_approaches() -> None:
     assert approaches(Walker().see(*fixes).wait_until(400))
 
 
-def test_walking_away_is_no_approach() -> None:
-    assert approaches(Walker().see(*track(1.4, 130.0, 600.0)).wait_until(500)) == []
+def test_walking_away_is_no_approach_however_little_is_asked_for() -> None:
+    around = PresenceParams().around
+    easy = PresenceParams(around=replace(around, approach=replace(around.approach, min_confidence=0.0)))
+    assert approaches(Walker(params=easy).see(*track(1.4, 130.0, 600.0)).wait_until(500)) == []
 
 
 def test_walking_along_at_a_distance_is_none_once_the_fence_lies_aside() -> None:

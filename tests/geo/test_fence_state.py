@@ -54,6 +54,12 @@ def test_one_fix_inside_is_enough_when_none_says_otherwise_in_time() -> None:
     assert walker.wait_until(35).times(Enter) == [30]
 
 
+def test_a_fix_from_before_a_timer_that_fired_is_late() -> None:
+    walker = Walker().see(fix(0, 0.0)).wait_until(35).see(fix(29, 900.0), fix(30, 900.0), fix(31, 0.0))
+    assert walker.distrusted() == ["LATE", "LATE"]
+    assert walker.times(Enter) == [30]
+
+
 def test_a_timer_fires_before_a_later_fix_is_looked_at() -> None:
     walker = Walker().see(fix(0, 0.0), fix(40, 900.0, accuracy_m=900.0)).wait_until(60)
     assert walker.times(Enter) == [30]
@@ -182,6 +188,19 @@ def test_a_fence_that_goes_ends_the_stay_and_one_that_comes_is_entered_at_rest()
     assert isinstance(left, Exit)
     assert (left.fence_id, left.cause) == ("shop", Cause.REMOVED)
     assert [each.fence_id for each in walker.presence.inside()] == ["other"]
+
+
+def test_a_fence_that_is_put_up_around_somebody_at_rest_is_seen_within_a_minute() -> None:
+    walker = Walker(fence(east_m=5_000.0)).see(*stay(0, 300))
+    walker.fences.put(fence("new"))
+    walker.see(*stay(300, 400)).wait_until(400)
+    assert [each.fence_id for each in walker.presence.inside()] == ["new"]
+
+
+def test_who_only_touched_a_fence_and_comes_back_soon_is_seen() -> None:
+    walker = Walker().see(fix(0, 70.0), fix(10, 110.0)).wait_until(45)
+    assert walker.times(Passed) == [40]
+    assert walker.see(fix(46, 80.0), fix(52, 80.0)).wait_until(60).times(Enter) == [52]
 
 
 def test_fences_on_top_of_each_other_are_told_in_order_of_their_names() -> None:

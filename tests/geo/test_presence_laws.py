@@ -123,7 +123,9 @@ def test_within_the_bound_the_order_of_arrival_changes_nothing(seed: int) -> Non
     bound_s = PresenceParams().fixes.lateness_s
     late = [(each.time_s + random.uniform(0.0, bound_s - 0.01), number) for number, each in enumerate(track)]
     shuffled = [track[number] for _, number in sorted(late)]
-    assert meant(followed(shuffled, fences, on_time=False)) == meant(followed(track, fences, on_time=False))
+    for on_time in (False, True):
+        in_order = meant(followed(track, fences, on_time=on_time))
+        assert meant(followed(shuffled, fences, on_time=on_time)) == in_order
 
 
 @settings(max_examples=40, deadline=None)
