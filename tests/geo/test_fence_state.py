@@ -204,7 +204,8 @@ def test_who_only_touched_a_fence_and_comes_back_soon_is_seen() -> None:
 
 
 def test_fences_on_top_of_each_other_are_told_in_order_of_their_names() -> None:
-    walker = Walker(*(fence(name) for name in ("c", "a", "b"))).see(*stay(0, 60)).wait_until(60)
+    fences = [fence(name, east_m) for name, east_m in (("c", 0.0), ("a", 30.0), ("b", 15.0))]
+    walker = Walker(*fences).see(*stay(0, 60)).wait_until(60)
     assert [each.fence_id for each in walker.of(Enter) if isinstance(each, Enter)] == ["a", "b", "c"]
 
 
