@@ -158,6 +158,8 @@ class Guide:
             return
         place = self._place_of(merchant)
         moment = self._moment_of(who.tenant, who.user_id, who.now_s)
+        if self._was_just_there(moment, place, who.now_s):
+            return
         chance = self._model.chance(moment.habits, place, moment.measures, moment.predicted, met)
         if chance is None:
             return
@@ -166,6 +168,12 @@ class Guide:
         if opens:
             self._open(who, meeting)
         yield meeting
+
+    def _was_just_there(self, moment: Moment, place: Place, now_s: int) -> bool:
+        history = moment.habits.history
+        number = history.find(place.token)
+        last = None if number is None else history.last_minute(number)
+        return last is not None and now_s - 60 * last < self._params.after_visit_s
 
     def _pass_by(
         self, who: Guided, near: Near[PlacedMerchant], phase: Phase, opens: bool = True

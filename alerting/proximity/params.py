@@ -14,6 +14,7 @@ _LIMITS: Final[dict[str, tuple[int, int]]] = {
     "doubt_s": (0, 86_400),
     "least_time_s": (60, 86_400),
     "timers_behind_s": (0, 3_600),
+    "after_visit_s": (0, 86_400),
     "scout_every_s": (60, 86_400),
     "scout_at_most": (0, 100),
 }
@@ -39,6 +40,8 @@ class ProximityParams:
     timers_behind_s
         What falls due without a new position is done when the shard's time is so far past it, so that one
         that is a little late still comes first.
+    after_visit_s
+        For so long after a visit its merchant is no chance: the user is there, or just left.
     scout_every_s
         How often a user on foot is shown around: whether a place like theirs is near.
     scout_at_most
@@ -54,6 +57,7 @@ class ProximityParams:
     doubt_s: int = 900
     least_time_s: int = 600
     timers_behind_s: int = 10
+    after_visit_s: int = 3_600
     scout_every_s: int = 600
     scout_at_most: int = 5
 

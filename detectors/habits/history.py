@@ -83,6 +83,13 @@ class History:
         """The place of each visit, and whether it was new then."""
         return [(spot & _PLACE, spot >= _NEW) for spot in self._spots]
 
+    def last_minute(self, place: int) -> int | None:
+        """When the user was at a place last, as far as that is remembered."""
+        for visit in range(len(self) - 1, -1, -1):
+            if self.place_of(visit) == place:
+                return self.minutes[visit]
+        return None
+
     def count(self, place: int) -> int:
         """How often the user was at a place, also before what is remembered visit by visit."""
         return self._counts[place]

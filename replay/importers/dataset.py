@@ -55,7 +55,10 @@ SOURCES: Final[dict[str, Source]] = {
         lambda folder, chosen, _: next_place.events(folder, chosen.part or next_place.PARTS[0]),
         next_place.count_rows,
     ),
-    "geolife": Source(lambda folder, *_: geolife.events(folder), geolife.count_rows),
+    "geolife": Source(
+        lambda folder, chosen, _: geolife.events(folder, chosen.part or geolife.PARTS[0]),
+        geolife.count_rows,
+    ),
     "osm-poi": Source(lambda folder, _, left_out: osm_poi.events(folder, left_out), osm_poi.count_rows),
 }
 """The importer of each kind of data set."""
