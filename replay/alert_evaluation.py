@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from typing import Final, TypeVar
@@ -24,6 +24,9 @@ from replay.visits import read_visits
 
 WINDOW: Final = timedelta(minutes=30)
 _BINS: Final = 10
+_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
+_COOLDOWN: Final = timedelta(hours=4)
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 N = TypeVar("N", int, float)
 _Place = tuple[str, str, str]
 
@@ -61,7 +64,7 @@ class Proximity:
     precision
         Share of the alerts sent that came true.
     recall
-        Share of the candidates that came true that were sent.
+        Of the visits that a candidate preceded within the window, the share that an alert preceded.
     recall_of_visits
         Share of the habitual visits that an alert preceded within the window.
     brier, base_brier, calibration_error
@@ -99,12 +102,29 @@ class Proximity:
 
 
 @dataclass(frozen=True, slots=True)
+class Gate:
+    """What a bare threshold on the probability would give, without a delivery policy but for a cooldown.
+
+    An alert goes out for each candidate of at least this probability, unless one about its merchant went to
+    its user within the four hours before. ``recall`` as in :class:`Proximity`.
+    """
+
+    threshold: float
+    alerts: int
+    per_user_day: float
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class AlertEvaluation:
     """All figures of a run; ``next_place`` has a row per source of visits, and one of all."""
 
     window_min: float
     next_place: tuple[NextPlace, ...]
     proximity: Proximity
+    gates: tuple[Gate, ...]
 
     def as_json(self) -> str:
         """The figures as JSON."""
@@ -123,10 +143,12 @@ def evaluate_alerts(folder: Path, window: timedelta = WINDOW) -> AlertEvaluation
         raise RunError(f"window: {window} is out of range; allowed: above 0")
     visits = list(read_visits(folder))
     candidates = [row for row in read_alerts(folder) if row.alert.kind is AlertKind.PROXIMITY]
+    proximity = _proximity(candidates, visits, window)
     return AlertEvaluation(
         window_min=window / timedelta(minutes=1),
         next_place=tuple(_next_places(visits)),
-        proximity=_proximity(candidates, visits, window),
+        proximity=proximity,
+        gates=tuple(_gates(candidates, _times(visits), window, proximity.user_days)) if candidates else (),
     )
 
 
@@ -193,7 +215,7 @@ def _proximity(
     habitual = [visit for visit in visits if visit.rank > 0]
     announced = set(reached)
     precision = _share(len(reached), len(sent))
-    recall = _share(len(reached), came_true)
+    recall = _share(len(announced), len(_preceded(candidates, arrivals)))
     per_day = _per_user_day(candidates, visits)
     mean = came_true / len(said) if said else 0.0
     return Proximity(
@@ -220,6 +242,39 @@ def _proximity(
         per_user_day_p50=_quantile(per_day, 0.5),
         per_user_day_p95=_quantile(per_day, 0.95),
     )
+
+
+def _gates(
+    candidates: Sequence[CandidateRow],
+    times: dict[_Place, list[datetime]],
+    window: timedelta,
+    user_days: int,
+) -> Iterable[Gate]:
+    arrivals = [_arrival(row.alert, times, window) for row in candidates]
+    reachable = len(_preceded(candidates, arrivals))
+    for threshold in _THRESHOLDS:
+        last: dict[_Place, datetime] = {}
+        alerts = came_true = 0
+        announced = set()
+        for row, arrival in zip(candidates, arrivals, strict=True):
+            place, at = _place(row.alert), row.alert.event_time
+            if _details(row.alert).probability < threshold or at - last.get(place, _LONG_AGO) < _COOLDOWN:
+                continue
+            last[place] = at
+            alerts += 1
+            if arrival is not None:
+                came_true += 1
+                announced.add((place, arrival))
+        precision, recall = _share(came_true, alerts), _share(len(announced), reachable)
+        yield Gate(threshold, alerts, alerts / user_days, precision, recall, _f1(precision, recall))
+
+
+def _preceded(
+    candidates: Iterable[CandidateRow], arrivals: Iterable[datetime | None]
+) -> set[tuple[_Place, datetime]]:
+    """The visits that a candidate preceded within the window."""
+    pairs = zip(candidates, arrivals, strict=True)
+    return {(_place(row.alert), arrival) for row, arrival in pairs if arrival is not None}
 
 
 def _times(visits: Iterable[VisitNoted]) -> dict[_Place, list[datetime]]:

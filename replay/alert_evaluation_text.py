@@ -3,10 +3,12 @@
 from typing import Final
 
 from alerting.delivery.reasons import TITLES, Suppression
-from replay.alert_evaluation import AlertEvaluation, NextPlace, Proximity
+from replay.alert_evaluation import AlertEvaluation, Gate, NextPlace, Proximity
 from replay.text_table import format_table
 
 _NEXT_PLACE: Final = ("told by", "visits", "users", "acc@1", "acc@5", "acc@10", "known", "cal. error")
+
+_GATES: Final = ("at least", "alerts", "per user-day", "precision", "recall", "F1")
 
 
 def format_alert_evaluation(found: AlertEvaluation) -> str:
@@ -23,11 +25,16 @@ def format_alert_evaluation(found: AlertEvaluation) -> str:
         f"Proximity alerts. Came true: the user was there within {found.window_min:g} minutes\n"
         + format_table(("", "value"), _figures(proximity))
     )
+    if found.gates:
+        parts.append(
+            "What a threshold on the probability alone would give, an alert per merchant in four hours\n"
+            + format_table(_GATES, [_gate_row(gate) for gate in found.gates])
+        )
     if proximity.suppressed:
         parts.append(
             "Not sent, by reason\n"
             + format_table(
-                ("reason", "candidates", "meaning"),
+                ("reason", "count", "meaning"),
                 [(why, count, TITLES[Suppression(why)]) for why, count in proximity.suppressed.items()],
             )
         )
@@ -39,13 +46,18 @@ def _row(found: NextPlace) -> tuple[object, ...]:
     return (found.source, found.visits, found.users, *shares)
 
 
+def _gate_row(gate: Gate) -> tuple[object, ...]:
+    shares = (gate.per_user_day, gate.precision, gate.recall, gate.f1)
+    return (f"{gate.threshold:g}", gate.alerts, *shares)
+
+
 def _figures(found: Proximity) -> list[tuple[str, object]]:
     return [
         ("candidates", found.candidates),
         ("sent", found.sent),
         ("candidates that came true", found.came_true),
         ("precision of alerts sent", found.precision),
-        ("recall among candidates that came true", found.recall),
+        ("recall among visits that had a candidate", found.recall),
         ("F1", found.f1),
         ("recall among all habitual visits", found.recall_of_visits),
         ("Brier score of all candidates", found.brier),

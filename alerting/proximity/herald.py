@@ -16,6 +16,7 @@ from alerting.proximity.own_merchants import Directory
 from alerting.proximity.params import ProximityParams
 from detectors.directory import KnownMerchant
 from detectors.habits import intent
+from detectors.habits.chances import Phase
 from detectors.habits.history import History, week_minute
 from detectors.habits.usual import usual_time
 from geo import is_zone, offset_quarters
@@ -64,7 +65,8 @@ class Herald:
             if any(each.merchant_id == meeting.merchant.merchant_id for each in who.outing.waiting):
                 continue
             found += self._decide(who, meeting, self._offer(who, meeting, None), who.now_s)
-            who.person.offered(who.now_s, meeting.probability)
+            if meeting.phase is not Phase.ALMOST_THERE:  # which was offered when it began
+                who.person.offered(who.now_s, meeting.probability)
         return found
 
     def judge_again(self, who: Guided, waiting: Waiting, meeting: Meeting | None) -> list[Candidate]:

@@ -61,7 +61,7 @@ def test_alert_came_true_if_its_user_was_there_within_the_window(tmp_path: Path)
     assert proximity.lead_min_median == 15.0
 
 
-def test_recall_is_of_candidates_that_came_true_and_of_habitual_visits(tmp_path: Path) -> None:
+def test_recall_is_of_visits_that_had_a_candidate_and_of_habitual_visits(tmp_path: Path) -> None:
     rows = [sent(alert(NOON)), CandidateRow(0, alert(NOON, "u-2"), Suppression.UNLIKELY)]
     visits = [visit(NOON), visit(NOON, "u-2"), visit(NOON, "u-3"), visit(NOON, "u-4"), visit(NOON, "u-5", 0)]
     proximity = found(tmp_path, rows, visits).proximity
@@ -74,6 +74,20 @@ def test_second_alert_of_one_visit_is_a_repeat(tmp_path: Path) -> None:
     rows = [sent(alert(NOON)), sent(alert(NOON + MINUTE))]
     proximity = found(tmp_path, rows, [visit(NOON + 5 * MINUTE)]).proximity
     assert (proximity.repeats, proximity.precision, proximity.recall_of_visits) == (1, 1.0, 1.0)
+
+
+def test_threshold_alone_tells_once_in_four_hours(tmp_path: Path) -> None:
+    hour = timedelta(hours=1)
+    rows = [
+        CandidateRow(0, alert(NOON + n * hour, probability=p), Suppression.UNLIKELY)
+        for n, p in enumerate((0.12, 0.3, 0.3, 0.3, 0.3, 0.3))
+    ]
+    visits = [visit(NOON + hour + 5 * MINUTE), visit(NOON + 3 * hour)]
+    gates = {gate.threshold: gate for gate in found(tmp_path, rows, visits).gates}
+    assert (gates[0.1].alerts, gates[0.1].precision, gates[0.1].recall) == (2, 0.0, 0.0)
+    assert (gates[0.2].alerts, gates[0.2].precision, gates[0.2].recall) == (2, 0.5, 0.5)
+    assert (gates[0.2].f1, gates[0.2].per_user_day) == (0.5, 2.0)
+    assert (gates[0.5].alerts, gates[0.5].precision, gates[0.5].f1) == (0, None, None)
 
 
 def test_days_without_an_alert_count_where_the_user_did_something(tmp_path: Path) -> None:
@@ -118,7 +132,7 @@ def test_text_names_the_reasons_and_is_no_wider_than_a_terminal(tmp_path: Path) 
     text = format_alert_evaluation(found(tmp_path, rows, [visit(NOON)]))
     assert "QUIET_HOURS" in text
     assert "Quiet hours last until after the alert's time" in text
-    assert max(map(len, text.splitlines())) <= 88
+    assert max(map(len, text.splitlines())) <= 90
 
 
 def test_window_must_be_above_zero_and_files_must_be_there(tmp_path: Path) -> None:
