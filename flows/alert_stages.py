@@ -18,6 +18,7 @@ from detectors.habits.history import Place
 from detectors.habits.places import place_of
 from detectors.reading import seconds
 from detectors.shard_clock import ShardClock
+from flows.alert_params import AlertParams
 from flows.alert_stage import PaymentAlertStage
 from flows.codec import Event
 from flows.directory_stage import DirectoryStage
@@ -41,6 +42,8 @@ class AlertStages:
         See :class:`~flows.alert_stage.PaymentAlertStage`.
     watch_visits
         Told of each visit that is learned.
+    params
+        The settings.
     """
 
     def __init__(
@@ -49,12 +52,16 @@ class AlertStages:
         clock: ShardClock,
         decided_before: Callable[[Decided], Decision | None],
         watch_visits: WatchVisits | None = None,
+        params: AlertParams | None = None,
     ) -> None:
+        params = params or AlertParams()
         self._clock = clock
-        self._merchants = DirectoryStage(state)
+        self._merchants = DirectoryStage(state, params.merchants)
         self._people = PersonStage(state)
         self._habits = HabitStage(state, self._people, self._find_place, self._came, watch_visits)
-        self._proximity = ProximityStage(state, self._people, self._habits, self._merchants.directory)
+        self._proximity = ProximityStage(
+            state, self._people, self._habits, self._merchants.directory, params.proximity, params.delivery
+        )
         self._payment_alerts = PaymentAlertStage(decided_before)
 
     def apply(self, position: int, event: Event) -> list[Candidate]:

@@ -28,6 +28,7 @@ from alerting.policy import policy_version
 from detectors.events import Outcome, Payment
 from detectors.features import FEATURE_VERSION, NAMES
 from detectors.scoring import ModelParams, model_version
+from flows.alert_params import AlertParams
 from flows.answer_journal import AnswerJournal, journal_path, log_answers
 from flows.book import Book, LocalBook
 from flows.broker.params import KafkaParams
@@ -69,7 +70,7 @@ class EngineParams:
         The policy to activate when another one, or none, is in force.
     cached_objects
         State objects kept in memory.
-    log_format, faults, kafka
+    log_format, faults, kafka, alerts
         See :class:`flows.shard_process.ShardStart`.
     """
 
@@ -81,6 +82,7 @@ class EngineParams:
     log_format: str = "console"
     faults: Faults | None = None
     kafka: KafkaParams | None = None
+    alerts: AlertParams = field(default_factory=AlertParams)
 
 
 class Engine:
@@ -239,6 +241,7 @@ class Engine:
             params.log_format,
             replace(faults, die_at=0) if faults is not None and again else faults,
             params.kafka,
+            params.alerts,
         )
 
     # The port.

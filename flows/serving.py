@@ -87,6 +87,7 @@ class Serving:
             log_format=settings.log_format,
             faults=faults,
             kafka=settings.kafka if settings.kafka.bootstrap else None,
+            alerts=settings.alerts,
         )
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)

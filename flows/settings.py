@@ -28,6 +28,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from alerting.rpc.params import EdgeParams
 from detectors.scoring import ModelParams
 from flows.address import parse_address
+from flows.alert_params import AlertParams
 from flows.broker.ingest_params import IngestParams
 from flows.broker.params import KafkaParams
 from flows.intake import IntakeParams
@@ -136,6 +137,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     edge: EdgeParams = Field(default_factory=EdgeParams)
     models: ModelParams = Field(default_factory=ModelParams)
+    alerts: AlertParams = Field(default_factory=AlertParams)
     tls: TlsSettings = TlsSettings()
     callers: CallerSettings = CallerSettings()
     kafka: KafkaSection = Field(default_factory=KafkaParams)

@@ -11,7 +11,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +23,7 @@ from alerting.decision import PolicyActivated
 from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
 from flows import keys
+from flows.alert_params import AlertParams
 from flows.answer_journal import log_left_answers
 from flows.broker.params import KafkaParams
 from flows.checkpointer import Checkpointer
@@ -72,6 +73,8 @@ class ShardStart:
     kafka
         Where the shard logs are, if they are partitions: then the process owns as many shards as the group
         gives it, each with a file beside ``path``.
+    alerts
+        The settings of alerts.
     """
 
     path: Path
@@ -84,6 +87,7 @@ class ShardStart:
     log_format: str = "console"
     faults: Faults | None = None
     kafka: KafkaParams | None = None
+    alerts: AlertParams = field(default_factory=AlertParams)
 
 
 def run_shard(line: Line, start: ShardStart, before_batch: BeforeBatch | None = None) -> None:
@@ -102,7 +106,7 @@ def run_shard(line: Line, start: ShardStart, before_batch: BeforeBatch | None = 
             return
         inbox.say(Kind.OPENED)
         with _checkpoints(shard):
-            task = ShardTask(shard, shard.find, start.models, start.cached_objects)
+            task = ShardTask(shard, shard.find, start.models, start.cached_objects, alerts=start.alerts)
             feed = LiveFeed(shard, task, inbox, start.max_batch, start.max_batch_s, before_batch)
             run_flow(feed, feed)
         shard.checkpoint()

@@ -21,6 +21,7 @@ from detectors.learning import CATEGORY_MEMORY
 from detectors.population import Population
 from detectors.scoring import ModelParams, Scorer, model_version
 from flows import keys
+from flows.alert_params import AlertParams
 from flows.alert_stages import AlertStages
 from flows.codec import decode_decision, encode_alert, encode_decision
 from flows.feedback_stage import FeedbackStage
@@ -82,6 +83,8 @@ class ShardTask:
         When it tells.
     watch_visits
         Told of each visit that habits learn, and of how it had been foreseen.
+    alerts
+        The settings of alerts.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class ShardTask:
         place: ShardPlace | None = None,
         pooling: PoolingParams | None = None,
         watch_visits: WatchVisits | None = None,
+        alerts: AlertParams | None = None,
     ) -> None:
         self.position = store.position
         self._store = store
@@ -111,7 +115,9 @@ class ShardTask:
         )
         self._feedback = FeedbackStage(self._state, self._payments, position_of)
         self._time = self._state.find(keys.CLOCK, ShardTime) or ShardTime()
-        self._alert_stages = AlertStages(self._state, self._time.clock, self._decided_before, watch_visits)
+        self._alert_stages = AlertStages(
+            self._state, self._time.clock, self._decided_before, watch_visits, alerts
+        )
         self._decider: Decider | None = None
         self.policy: Policy | None = None
         stored = self._state.find(keys.POLICY, _PolicyText)

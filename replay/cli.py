@@ -85,6 +85,7 @@ def replay(
         batch_size=batch_size,
         speed=_speed(speed),
         models=settings.models,
+        alerts=settings.alerts,
         keep_shard=keep_shard,
         shards=shards,
         pooled=pooling,

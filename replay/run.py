@@ -17,6 +17,7 @@ from typing import Any, Final
 from alerting.decision import Action, PolicyActivated, Source
 from detectors.checks import EARLIEST
 from detectors.scoring import ModelParams
+from flows.alert_params import AlertParams
 from flows.codec import BadRecord, Event
 from flows.dataflow import run_flow, run_plain
 from flows.habit_stage import WatchVisits
@@ -68,6 +69,7 @@ class ReplayParams:
     batch_size: int = 256
     speed: float | None = None
     models: ModelParams = field(default_factory=ModelParams)
+    alerts: AlertParams = field(default_factory=AlertParams)
     plain: bool = False
     keep_shard: bool = False
     shards: int = 1
@@ -164,7 +166,7 @@ def _run_single(
     origin_of: Callable[[int], str],
 ) -> _Ran:
     shard = shards[0]
-    task = ShardTask(shard, shard.find, params.models, watch_visits=watch_visits)
+    task = ShardTask(shard, shard.find, params.models, watch_visits=watch_visits, alerts=params.alerts)
     pace = None if params.speed is None else Pace(params.speed)
     feed = StreamFeed(
         shard,
@@ -194,7 +196,9 @@ def _run_sharded(
     replayed = []
     for number, (file, its_effects) in enumerate(zip(shards, effects, strict=True)):
         place = ShardPlace(number, params.shards) if params.pooled else None
-        task = ShardTask(file, file.find, params.models, place=place, watch_visits=watch_visits)
+        task = ShardTask(
+            file, file.find, params.models, place=place, watch_visits=watch_visits, alerts=params.alerts
+        )
         replayed.append(ReplayedShard(str(number), file, task, its_effects))
     feed = ShardedFeed(replayed, events, refuse, progress, origin_of)
     feed.run()

@@ -1,10 +1,8 @@
 """The settings of the delivery policy."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from alerting.checks import check_number
-from detectors.events import STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +20,6 @@ class DeliveryParams:
     merchant_cooldown_s, spacing_s
         The least time between two alerts about one merchant, and between any two.
     """
-
-    __pydantic_config__: ClassVar = STRICT
 
     min_probability: float = 0.2
     min_probability_similar: float = 0.3

@@ -1,10 +1,9 @@
 """The settings of proximity alerts."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from alerting.checks import check_number
-from detectors.events import STRICT
 
 _LIMITS: Final[dict[str, tuple[int, int]]] = {
     "window_s": (60, 86_400),
@@ -47,8 +46,6 @@ class ProximityParams:
     scout_at_most
         So many of such places are looked at, the nearest.
     """
-
-    __pydantic_config__: ClassVar = STRICT
 
     window_s: int = 1_800
     near_m: int = 300

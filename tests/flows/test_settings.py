@@ -67,7 +67,7 @@ def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("colour = 1", "colour: 1; no such key, allowed: callers, data_dir, edge"),
+        ("colour = 1", "colour: 1; no such key, allowed: alerts, callers, data_dir"),
         ("[engine]\nmax_wating = 1", "engine.max_wating: 1; no such key, the nearest is max_waiting"),
         ("[models.amount]\nwieght = 1", "models.amount.wieght: 1; no such key, the nearest is weight"),
         ("[engine]\nmax_waiting = 0", "engine.max_waiting: 0; allowed: 1 or more"),

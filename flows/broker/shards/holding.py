@@ -12,6 +12,7 @@ from kafka import TopicPartition
 
 from detectors.knowledge import ShardKnowledge
 from detectors.scoring import ModelParams
+from flows.alert_params import AlertParams
 from flows.broker.committed import shard_partition
 from flows.broker.files import PartitionError, shard_file
 from flows.broker.identity import partition_mark
@@ -89,8 +90,10 @@ class Holding:
         publisher: Publisher,
         checkpointer: Checkpointer,
         params: KafkaParams,
+        alerts: AlertParams,
     ) -> None:
         self._params = params
+        self._alerts = alerts
         self._topic_id = topic_id
         self._folder = folder
         self._snapshotter = snapshotter
@@ -118,7 +121,7 @@ class Holding:
             raise
         live_at = backlog.end
         place = ShardPlace(shard, self._params.shards)
-        task = ShardTask(opened, opened.find, self._models, self._cached_objects, place)
+        task = ShardTask(opened, opened.find, self._models, self._cached_objects, place, alerts=self._alerts)
         lane = Lane[Origin | None](str(shard), opened, task, self._exchange)
         held = Held(shard, lane, next_offset, live_at, published, backlog=backlog)
         self.held[shard] = held

@@ -112,6 +112,7 @@ class _ShardProcess:
             self._publisher,
             self._checkpointer,
             params,
+            start.alerts,
         )
         self._sender = Sender(params, line, inbox, run, self._exchange.ask)
         self._membership = Membership(
