@@ -60,10 +60,11 @@ class SurroundingsParams:
 class Surroundings:
     """One user's standing towards the fences around."""
 
-    __slots__ = ("_at", "_quiet", "_states", "_time_s")
+    __slots__ = ("_at", "_quiet", "_states", "_time_s", "_tracked")
 
     def __init__(self) -> None:
         self._states: dict[str, FenceState] = {}
+        self._tracked: list[FenceState] = []  # those of them to which every fix matters, in their order
         self._time_s = 0  # of the last look around
         self._at = (0, 0)
         self._quiet = array("f", (0.0, 0.0))  # how far from there nothing can be entered; approached
@@ -73,7 +74,7 @@ class Surroundings:
 
     def inside(self) -> list[FenceState]:
         """The fences that the user is in, by name."""
-        found = [state for state in self._states.values() if state.inside]
+        found = [state for state in self._tracked if state.inside]
         return sorted(found, key=lambda state: state.fence_id)
 
     def see(
@@ -94,20 +95,17 @@ class Surroundings:
     def due_s(self, params: SurroundingsParams) -> int:
         """When something falls due without another fix; 0 for never."""
         due_s = 0
-        for state in self._states.values():
-            if state.phase:
-                its_s = state.due_s(params.fence)
-                if its_s < due_s or not due_s:
-                    due_s = its_s
+        for state in self._tracked:
+            its_s = state.due_s(params.fence)
+            if its_s < due_s or not due_s:
+                due_s = its_s
         return due_s
 
     def tick(self, time_s: int, params: SurroundingsParams, out: list[Transition]) -> None:
         """Do what is due."""
-        for state in self._states.values():
-            if state.phase:
-                state.tick(time_s, params.fence, out)
-                if not state.phase:
-                    self._look_soon()
+        for state in self._tracked:
+            state.tick(time_s, params.fence, out)
+        self._let_go()
 
     def pack(self) -> bytes:
         """The state as bytes."""
@@ -124,6 +122,7 @@ class Surroundings:
         for _ in range(count):
             state, offset = FenceState.unpack(packed, offset)
             self._states[state.fence_id] = state
+        self._track()
         return self, offset
 
     def _see_tracked(
@@ -136,9 +135,7 @@ class Surroundings:
     ) -> None:
         """Look at the fences that the user is in, or coming into."""
         lat, lon = sample.lat_e7 / E7, sample.lon_e7 / E7
-        for state in self._states.values():
-            if not state.phase:
-                continue
+        for state in self._tracked:
             fence = fences.get(state.fence_id)
             if fence is None:
                 state.leave(sample.time_s, Cause.REMOVED, out)
@@ -146,11 +143,16 @@ class Surroundings:
                 centre = fence.position
                 near = Near(away_m(lat, lon, centre.lat, centre.lon), fence)
                 state.see(near, sample, speed_mps, params.fence, out)
-            if not state.phase:
-                self._look_soon()
+        self._let_go()
 
-    def _look_soon(self) -> None:
-        self._quiet = array("f", (0.0, 0.0))
+    def _let_go(self) -> None:
+        """Of the fences that the user is not in any more, any may be entered again at once."""
+        if not all(state.phase for state in self._tracked):
+            self._track()
+            self._quiet = array("f", (0.0, 0.0))
+
+    def _track(self) -> None:
+        self._tracked = [state for state in self._states.values() if state.phase]
 
     def _must_look(self, sample: Sample, walks: bool, params: SurroundingsParams) -> bool:
         if sample.time_s - self._time_s >= params.scan_s:
@@ -197,6 +199,7 @@ class Surroundings:
             free_m = max(free_m, quiet_m - reach_m)
         if sample.time_s // params.scan_s != self._time_s // params.scan_s:
             self._forget(sample.time_s, {near.fence.fence_id for near in around}, params)
+        self._track()
         self._time_s, self._at = sample.time_s, (sample.lat_e7, sample.lon_e7)
         self._quiet = array("f", (quiet_m, free_m))
 
@@ -242,7 +245,7 @@ class Surroundings:
             return
         if length_m > reach_m:
             around = fences.near(half_way(before, sample), 0.5 * length_m)
-        tracked = {name for name, state in self._states.items() if state.phase}
+        tracked = {state.fence_id for state in self._tracked}
         found = passed(before, sample, around, params.pass_depth)
         out.extend(each for each in found if each.fence_id not in tracked)
 
