@@ -49,7 +49,7 @@ class EnterCounts:
             **{name: value for name, value in asdict(self).items() if name != "latencies_s"},
             "repeats_per_visit": round(self.repeats / self.visits, 3) if self.visits else None,
             "missed_share": round(self.missed / self.visits, 3) if self.visits else None,
-            "median_latency_s": median(latencies) if latencies else None,
+            "median_latency_s": round(median(latencies)) if latencies else None,
         }
 
 
@@ -69,7 +69,7 @@ class AlertCounts:
         return {
             **{name: value for name, value in asdict(self).items() if name != "leads_s"},
             "recall": round(self.recalled / self.visits, 3) if self.visits else None,
-            "median_lead_s": median(leads) if leads else None,
+            "median_lead_s": round(median(leads)) if leads else None,
             "lead_2_to_15_min": round(in_time / len(leads), 3) if leads else None,
         }
 
