@@ -15,6 +15,7 @@ from alerting.alerts import BUCKETS, bucket_of
 from detectors.events import Payment
 from flows.policy_file import default_policy_text
 from flows.sqlite_shard import SHARD_FILE, SqliteShard
+from flows.subscription_file import SUBSCRIPTIONS_FILE, read_subscriptions
 from replay.drills.alert_crowd import HEARTBEAT_S, Crowd, silent_peer_noticed_s
 from replay.drills.alert_subscriber import Plan, arguments_of, read_journal
 from replay.drills.assassin import PATIENT, Assassin, Say, payments_needed
@@ -92,6 +93,7 @@ def alerts_drill(
             say(f"{alerts} alerts raised through {report.server_kills} kills of the server")
             raised = _raised(folder / "data", plans)
             _wait_for(raised, plans, journals, report)
+            report.problems += _not_kept(raised, folder / "data")
             report.seconds = round(time.monotonic() - begun, 1)
             report.silent_peer_noticed_s = silent_peer_noticed_s(server, journals)
         finally:
@@ -221,9 +223,22 @@ def _wait_for(raised: Sequence[Raised], plans: Sequence[Plan], journals: Path, r
     )
 
 
+def _not_kept(raised: Sequence[Raised], data: Path) -> list[str]:
+    """What subscribers are done with by their own account and not by the server's."""
+    with closing(SqliteShard.open_reader(data / SHARD_FILE)) as shard:
+        last = {each.subscriber: shard.alerts.named(each.alert_id)[0][:2] for each in raised}
+    patient_until = time.monotonic() + PATIENCE_S
+    while True:
+        marks = {each.name.name: each.mark[:2] for each in read_subscriptions(data / SUBSCRIPTIONS_FILE)}
+        behind = [name for name, place in last.items() if marks[name] < place]
+        if not behind or time.monotonic() > patient_until:
+            return [f"{name}: the server does not know that all is done with" for name in behind]
+        time.sleep(0.5)
+
+
 def _done(plan: Plan, journals: Path) -> int:
     seen = read_journal(plan.journal(journals))
-    return len({each.alert_id for each in seen if each.step in (Step.CONFIRMED, Step.EXPIRED)})
+    return len({each.alert_id for each in seen if each.step in (Step.ACKED, Step.EXPIRED)})
 
 
 def _check(raised: Sequence[Raised], plans: Sequence[Plan], journals: Path, report: AlertsReport) -> None:

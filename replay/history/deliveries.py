@@ -1,5 +1,8 @@
 """The checker of deliveries: whether every alert reached its subscriber, once it was done with never again.
 
+An alert is done with when its subscriber has acknowledged it, or it has expired. A confirmation may be lost
+with the server that sends it; what was confirmed must not come again.
+
 It is told what the outbox holds and what each subscriber saw, in the subscriber's own order, and knows of no
 files, streams or processes.
 """
@@ -52,7 +55,7 @@ def check_deliveries(history: Deliveries) -> list[Finding]:
     >>> raised = [Raised("a-1", "u-1", "push")]
     >>> for finding in check_deliveries(Deliveries(raised, {"push": [Seen(Step.DELIVERED, "a-1")]})):
     ...     print(finding.fault, finding.sentence)
-    LOSS a-1: push never had it done with
+    LOSS a-1: push was never done with it
     """
     return [finding for name in _subscribers(history) for finding in _Subscriber(history, name).findings()]
 
@@ -94,8 +97,8 @@ class _Subscriber:
             else:
                 self._done.add(alert_id)
         for alert_id in self._wanted:
-            if alert_id not in self._done:
-                yield Finding(Fault.LOSS, (alert_id,), f"{alert_id}: {self._name} never had it done with")
+            if alert_id not in self._acked and alert_id not in self._done:
+                yield Finding(Fault.LOSS, (alert_id,), f"{alert_id}: {self._name} was never done with it")
 
     def _delivered(self, alert_id: str) -> Iterator[Finding]:
         if alert_id in self._done:

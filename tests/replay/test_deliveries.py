@@ -27,6 +27,7 @@ SOUND = [
     "D1 D1 A1 K1 D2 A2 K2",  # again after its lease
     "D1 A1 D1 A1 K1 D2 A2 K2",  # the acknowledgement was lost with the server
     "D1 A1 D2 A2 D1 A1 K1 D2 A2 K2",  # two of them were
+    "D1 A1 D2 A2 K2",  # a confirmation was lost with the server
     "X1 D2 A2 K2",
     "D1 X1 X2",
 ]
@@ -42,7 +43,7 @@ def test_what_is_promised_passes(seen: str) -> None:
     [
         ("D1 A1 K1", Fault.LOSS),
         ("D1 A1 K1 D2", Fault.LOSS),
-        ("D1 A1 K1 D2 A2", Fault.LOSS),
+        ("D1 A1 K1 A2 K2 D1", Fault.DOUBLE),
         ("D1 A1 K1 D1 D2 A2 K2", Fault.DOUBLE),
         ("X1 D1 D2 A2 K2", Fault.DOUBLE),
         ("D2 A2 K2 D1 A1 K1", Fault.REORDER),
