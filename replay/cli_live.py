@@ -99,6 +99,33 @@ def bench_inline(
         print(json.dumps([row.as_dict() for row in rows], indent=2))
 
 
+@bench_app.command("alerts")
+def bench_alerts(
+    subscribers: Annotated[int, typer.Option(min=1, max=250, help="How many share the users.")] = 200,
+    rate: Annotated[float, typer.Option(min=1.0, help="Payments per second.")] = 500.0,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long each round takes.")] = 10.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Pairs of rounds; the median counts.")] = 3,
+    warm_up: Annotated[int, typer.Option(min=0, help="Payments sent before, to build profiles.")] = 2_000,
+    as_json: JsonOption = False,
+) -> None:
+    """What subscribers of alerts cost Decide, and how long an alert takes to reach one.
+
+    One payment in twenty or so asks for a step-up. Rounds without and with subscribers take turns; they run
+    on the same cores as the server, and so does what they cost by themselves.
+
+    Example: `tapwatch bench alerts --rounds 1 --seconds 5`
+    """
+    from replay.bench.alerts import measure_alerts, payments_needed
+
+    payments = simulated_payments(payments_needed(rate, seconds, rounds, warm_up))
+    with errors_in_words():
+        figures = measure_alerts(payments, rate, seconds, rounds, subscribers, warm_up, console.print)
+    shown = figures.as_dict()
+    if not as_json:
+        del shown["rounds"]
+    _print(shown, as_json)
+
+
 @bench_app.command("overhead")
 def bench_overhead(
     stream: Annotated[Path | None, typer.Option(help="A stream; simulated payments without.")] = None,

@@ -8,7 +8,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -55,20 +55,30 @@ class OpenLoop:
         self._random = random.Random(seed)
 
     def run(
-        self, payments: Sequence[Payment], rate_per_s: float, timeout_s: float = 1.0, *, read: bool = True
+        self,
+        payments: Sequence[Payment],
+        rate_per_s: float,
+        timeout_s: float = 1.0,
+        *,
+        read: bool = True,
+        on_answer: Callable[[int], None] | None = None,
     ) -> Load:
         """Send all ``payments``; returns when each has its answer or its error.
 
-        Without ``read`` nobody looks at the replies: for a server that does not decide.
+        Without ``read`` nobody looks at the replies: for a server that does not decide. ``on_answer`` is
+        called on some thread with the number of each payment that has its answer.
         """
         requests = [risk_pb2.DecideRequest(payment=PAYMENT.write(p)).SerializeToString() for p in payments]
         answers = _Answers(len(requests))
         begun = due = time.perf_counter() + 0.05
-        for request in requests:
+        for number, request in enumerate(requests):
             wait = due - time.perf_counter()
             if wait > 0:
                 time.sleep(wait)
-            answers.expect(self._decide.future(request, timeout=timeout_s), due)
+            answer = self._decide.future(request, timeout=timeout_s)
+            answers.expect(answer, due)
+            if on_answer is not None:
+                answer.add_done_callback(_telling(on_answer, number))
             due += self._random.expovariate(rate_per_s)
         answers.wait()
         return answers.load(rate_per_s, time.perf_counter() - begun, read)
@@ -76,6 +86,10 @@ class OpenLoop:
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()
+
+
+def _telling(on_answer: Callable[[int], None], number: int) -> Callable[[object], None]:
+    return lambda _done: on_answer(number)
 
 
 class OpenStream:
