@@ -31,14 +31,26 @@ _ALL_TENANTS: Final = ""
 
 
 class SubscriptionFile:
-    """Durable subscriptions by name; any thread may call it."""
+    """Durable subscriptions by name; any thread may call it.
+
+    Raises
+    ------
+    sqlite3.Error
+        When the file can't be used; the message names it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._db.executescript(_SCHEMA)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise sqlite3.DatabaseError(
+                f"{path}: not a file of subscriptions that can be used: {error}"
+            ) from None
 
     def load(self, name: SubscriptionName) -> KeptSubscription | None:
         """What is kept under a name."""

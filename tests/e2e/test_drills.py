@@ -8,6 +8,7 @@ import pytest
 from detectors.events import Outcome, Payment
 from flows.codec import Event
 from replay.demo import sample_events
+from replay.drills.alerts import alerts_drill
 from replay.drills.crash import crash_drill
 from replay.drills.equality import equality_drill
 
@@ -40,3 +41,11 @@ def test_repeating_callers_and_a_killed_server_lose_and_double_nothing(tmp_path:
     assert report.kills == 2
     assert report.answered == report.requests > 800
     assert report.ledger_rows == 800
+
+
+@pytest.mark.slow
+def test_alerts_reach_their_subscribers_through_kills_of_both_sides(tmp_path: Path) -> None:
+    report = alerts_drill(1_500, tmp_path, subscribers=24, slow=3, killed=5, kills=2)
+    assert report.problems == []
+    assert (report.alerts, report.server_kills, report.subscriber_kills) == (1_500, 2, 2)
+    assert report.deliveries >= 1_500
