@@ -67,7 +67,7 @@ def replay(
 ) -> None:
     """Decide recorded streams again, merged by event time, exactly as a live server would.
 
-    Writes decisions.parquet, outcomes.parquet, dead_letters.jsonl and summary.json into the folder --out.
+    Writes decisions, outcomes and alerts (Parquet), dead_letters.jsonl and summary.json into the folder --out.
     With --policy that policy replaces all policies in the streams: what would have happened.
     With --shards 4 it decides as a deployment with four shards would; --no-pooling keeps them from sharing.
     Where a stream is damaged or cut short, all that could be read is decided and the exit code is 2.
@@ -154,7 +154,7 @@ def diff(
     b: Annotated[Path, typer.Argument(help="Another one of these.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Say which decisions of two runs differ and how; exits 1 on a difference.
+    """Say which decisions and alerts of two runs differ and how; exits 1 on a difference.
 
     Action flips come first, then how far scores moved, then where the runs part. Runs that differ in nothing
     but the version of policy or model differ: exit code 1, told in one line. --json has everything.
