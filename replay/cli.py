@@ -67,7 +67,7 @@ def replay(
 ) -> None:
     """Decide recorded streams again, merged by event time, exactly as a live server would.
 
-    Writes decisions, outcomes and alerts (Parquet), dead_letters.jsonl and summary.json into the folder --out.
+    Writes decisions, outcomes, alerts (Parquet), dead_letters.jsonl and summary.json into the folder --out.
     With --policy that policy replaces all policies in the streams: what would have happened.
     With --shards 4 it decides as a deployment with four shards would; --no-pooling keeps them from sharing.
     Where a stream is damaged or cut short, all that could be read is decided and the exit code is 2.
