@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from threading import Lock
+from threading import Event, Lock
 
 from alerting.alert_source import (
     BEGINNING,
@@ -37,6 +37,10 @@ class FakeAlerts:
         self.kept = 0
         self.reads = 0
         self._lock = Lock()
+        self.may_keep = Event()
+        self.may_keep.set()
+        self.keeping = Event()
+        self.overlapped = False
 
     def add(self, *alerts: Alert, suppressed: Suppression | None = None) -> None:
         """Commit candidates, whose log positions must rise."""
@@ -82,12 +86,16 @@ class FakeAlerts:
     def load(self, name: SubscriptionName) -> KeptSubscription | None:
         """See :class:`AlertSource`."""
         self._check()
+        self.overlapped |= self.keeping.is_set()
         return self.subscriptions.get(name)
 
     def keep(self, subscriptions: Sequence[KeptSubscription]) -> None:
         """See :class:`AlertSource`."""
         self._check()
         self.kept += 1
+        self.keeping.set()
+        assert self.may_keep.wait(30.0)
+        self.keeping.clear()
         self.subscriptions.update((each.name, each) for each in subscriptions)
 
     def _check(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from queue import SimpleQueue
 from typing import Any
 
@@ -20,7 +21,7 @@ from replay.alert_client import AlertClient
 from replay.alert_news import Connected, Delivered, SubscriberParams
 from replay.gateway import GatewayClient, GatewayError, problem_of
 from tapwatch.v1 import alert_pb2 as pb
-from tests.alerting.alerts_made import a_payment_alert
+from tests.alerting.alerts_made import NOON, a_payment_alert
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment, describe
@@ -133,12 +134,13 @@ def test_a_subscriber_that_answers_no_heartbeat_is_given_up(raw: Raw) -> None:
 
 
 def test_heartbeats_that_are_answered_go_on(raw: Raw, alerts: FakeAlerts) -> None:
-    raw.say(subscription=pb.Subscription(heartbeat=Duration(seconds=1)))
+    raw.say(subscription=pb.Subscription(name="push", heartbeat=Duration(seconds=1)))
     raw.heard()
+    alerts.add(a_payment_alert(9, tenant="x"), suppressed=Suppression.NOT_JUDGED)  # the mark moves on
     for number in range(1, 4):
         assert raw.heard().heartbeat.number == number
         raw.say(pong=pb.Pong(number=number))
-    alerts.add(a_payment_alert(1))
+    alerts.add(a_payment_alert(10))
     assert raw.heard().WhichOneof("response") in ("delivery", "heartbeat")
 
 
@@ -290,3 +292,43 @@ def test_pages_that_can_not_be_listed_are_refused(
     with pytest.raises(GatewayError) as caught:
         alert_client.list_page(**asked)
     assert [name for name, _ in caught.value.problem.violations] == [field]
+
+
+def test_what_expired_is_kept_as_done_with(engine: FakeEngine, alerts: FakeAlerts) -> None:
+    server = build_server(engine, "127.0.0.1:0", describe=describe, alerts=alerts)
+    server.start()
+    alerts.add(a_payment_alert(1, lives_s=0))
+    alerts.now = NOON + timedelta(hours=1)
+    raw = Raw(server.port)
+    raw.say(subscription=pb.Subscription(name="push", start=pb.START_BEGINNING))
+    raw.heard()
+    assert raw.heard().HasField("expired")
+    server.stop()
+    assert [kept.mark[:2] for kept in alerts.subscriptions.values()] == [alerts.end()[:2]]
+    raw.end()
+    raw.channel.close()
+
+
+def test_a_stream_that_takes_over_begins_behind_what_is_being_kept(serve: Serve, alerts: FakeAlerts) -> None:
+    alerts.add(a_payment_alert(1), a_payment_alert(2, "u-2"))
+    port = serve().port
+    first, second = Raw(port), Raw(port)
+    asked = pb.Subscription(name="push", start=pb.START_BEGINNING)
+    first.say(subscription=asked)
+    assert first.heard().HasField("opened")
+    alert_id = first.heard().delivery.alert.alert_id
+    alerts.may_keep.clear()
+    alerts.keeping.clear()
+    first.say(ack=pb.Ack(alert_ids=[alert_id]))
+    assert alerts.keeping.wait(30.0)
+    second.say(subscription=asked)
+    assert first.refusal().reason == "TAKEN_OVER"
+    with AlertClient(f"127.0.0.1:{port}") as client:
+        client.list_page()  # the second stream has had every chance to look too early
+    alerts.may_keep.set()
+    assert second.heard().opened.resumed
+    assert second.heard().delivery.alert.log_position == 2
+    assert not alerts.overlapped
+    for raw in (first, second):
+        raw.end()
+        raw.channel.close()
