@@ -2,6 +2,8 @@
 
 import sqlite3
 from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 
 from alerting.alert_source import AlertFilter
@@ -59,6 +61,18 @@ class AlertTable:
             (*after, to, *values, limit),
         )
         return [(AlertRow._make(row[:-1]), row[-1]) for row in rows]
+
+    def by_position(self, after: int, limit: int) -> list[tuple[int, list[AlertRow]]]:
+        """The rows of up to ``limit`` log positions behind one, in order, each position's together."""
+        some = "SELECT DISTINCT position FROM alert WHERE position > ? ORDER BY position LIMIT ?"
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM alert"
+            f" WHERE position > ? AND position <= (SELECT max(position) FROM ({some}))"
+            " ORDER BY position, seq",
+            (after, after, limit),
+        )
+        grouped = groupby(map(AlertRow._make, rows), key=attrgetter("position"))
+        return [(position, list(group)) for position, group in grouped]
 
     def named(self, alert_id: str) -> list[AlertRow]:
         """The candidates with an alert id, in order: one that was sent at most, and those suppressed."""

@@ -76,7 +76,7 @@ def topic_specs(params: KafkaParams) -> tuple[TopicSpec, ...]:
         _spec(params, REPLIES, "answers on their way to the process that was asked", _HOUR, Growth.ALWAYS),
         _spec(params, DECISIONS, "what was decided", 30 * _DAY, Growth.ALWAYS),
         _spec(params, STEP_UP_REQUESTS, "who must authenticate strongly", 7 * _DAY, Growth.ALWAYS),
-        _spec(params, ALERTS, "proximity and market alerts", 7 * _DAY, Growth.ALWAYS),
+        _spec(params, ALERTS, "alerts of all kinds, as CloudEvents", 7 * _DAY, Growth.ALWAYS),
         _spec(params, DEAD_LETTERS, "what could not be read, and why", FOR_EVER, Growth.ALWAYS, 1),
     )
 

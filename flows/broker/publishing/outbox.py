@@ -11,15 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from alerting.alerts import Alert
+from alerting.cloud_events import CONTENT_TYPE as CLOUD_EVENT
+from alerting.cloud_events import cloud_event
 from alerting.decision import Action, Decision
 from alerting.wording import reason_line
-from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
+from flows.broker.topic_specs import ALERTS, DECISIONS, STEP_UP_REQUESTS
 from flows.broker.wire import Headers
-from flows.codec import decode_decision
+from flows.codec import decode_alert, decode_decision
 from flows.sqlite_shard import SqliteShard
 
 JSON_TYPE: Final = b"application/json"
 DECISION_SCHEMA: Final = b"tapwatch.decision.v1"
+ALERT_SCHEMA: Final = b"tapwatch.alert.v1"
 STEP_UP_SCHEMA: Final = b"tapwatch.step-up-request.v1"
 
 
@@ -62,7 +66,15 @@ def decision_rows(shard: SqliteShard, after: int, limit: int) -> list[Row]:
     return [Row(row.position, row.decision, _decided) for row in shard.ledger_after(after, limit)]
 
 
-SOURCES: Final[Sequence[RowSource]] = (decision_rows,)
+def alert_rows(shard: SqliteShard, after: int, limit: int) -> list[Row]:
+    """Alerts that are sent, those of one log position in one row."""
+    return [
+        Row(position, b"\n".join(row.alert for row in rows if row.suppressed is None), _alerts)
+        for position, rows in shard.alerts.by_position(after, limit)
+    ]
+
+
+SOURCES: Final[Sequence[RowSource]] = (decision_rows, alert_rows)
 
 
 class Outbox:
@@ -112,6 +124,21 @@ def _decided(encoded: bytes) -> tuple[Outgoing, ...]:
         return (out,)
     request = Outgoing(STEP_UP_REQUESTS, key, step_up_request(decision), _headers(decision, STEP_UP_SCHEMA))
     return out, request
+
+
+def _alerts(encoded: bytes) -> tuple[Outgoing, ...]:
+    return tuple(_alert(decode_alert(line)) for line in encoded.splitlines())
+
+
+def _alert(alert: Alert) -> Outgoing:
+    value = json.dumps(cloud_event(alert), ensure_ascii=False, separators=(",", ":")).encode()
+    headers: Headers = [
+        ("log-position", b"%d" % alert.log_position),
+        ("kind", alert.kind.encode()),
+        ("content-type", CLOUD_EVENT.encode()),
+        ("schema", ALERT_SCHEMA),
+    ]
+    return Outgoing(ALERTS, alert.alert_id.encode(), value, headers)
 
 
 def _headers(decision: Decision, schema: bytes) -> Headers:

@@ -184,7 +184,7 @@ class Publisher:
         for each, at in published.items():
             _outbox(each).published = at.position
             each.committed_at, each.committed_offset = now, at.offset
-        self._published += len(rows)
+        self._published += len({(shard, row.position) for shard, row in rows})
         self._transactions += 1
 
     def _settle(self, owned: Mapping[int, _Owned]) -> None:

@@ -14,7 +14,7 @@ from flows.broker.committed import Published, commit_of, shard_partition
 from flows.broker.connection import make_producer, topic
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.outbox import Row
-from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
+from flows.broker.topic_specs import ALERTS, DECISIONS, STEP_UP_REQUESTS
 
 TRANSACTION_TIMEOUT_MS: Final = 10_000
 """After this the brokers end the transaction of a process that died, so that its successor can go on."""
@@ -42,7 +42,7 @@ class TransactionalOutlet:
 
     def __init__(self, params: KafkaParams, transactional_id: str) -> None:
         self._params = params
-        self._topics = {kind: topic(params, kind) for kind in (DECISIONS, STEP_UP_REQUESTS)}
+        self._topics = {kind: topic(params, kind) for kind in (DECISIONS, STEP_UP_REQUESTS, ALERTS)}
         self._transactional_id = transactional_id
         self._producer = self._begin()
 

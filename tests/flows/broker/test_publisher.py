@@ -7,10 +7,11 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.structs import ConsumerGroupMetadata
 
+from alerting.decision import Action, FallbackAnswered, FallbackCause
 from flows.broker.committed import Published, read_published
 from flows.broker.params import KafkaParams
 from flows.broker.publishing.publisher import Publisher
-from flows.broker.topic_specs import DECISIONS, STEP_UP_REQUESTS
+from flows.broker.topic_specs import ALERTS, DECISIONS, STEP_UP_REQUESTS
 from tests.flows.broker.outboxes_made import (
     ShardFile,
     joined,
@@ -19,6 +20,7 @@ from tests.flows.broker.outboxes_made import (
     published,
     wait_until,
 )
+from tests.flows.shards_made import payment
 
 TWO_SHARDS = pytest.mark.parametrize("kafka_params", [2], indirect=True)
 
@@ -93,6 +95,25 @@ def test_a_step_up_is_also_asked_of_the_challenge_service(
     assert request["expires_at"] > request["event_time"]
     assert record.key.decode() == request["decision_id"]
     assert dict(record.headers)["schema"] == b"tapwatch.step-up-request.v1"
+
+
+def test_an_alert_that_is_sent_is_a_cloud_event(
+    kafka_params: KafkaParams, member: KafkaConsumer, shard: ShardFile
+) -> None:
+    (casino,) = shard.pay(1, mcc="7995")
+    held = FallbackAnswered(payment(900), Action.REVIEW, FallbackCause.OVERLOAD, "p", payment_logged=False)
+    shard.add(held)  # its fraud alert is suppressed
+
+    publish_all(kafka_params, member, shard)
+
+    (record,) = published(kafka_params, ALERTS)
+    event = json.loads(record.value)
+    assert (event["specversion"], event["type"]) == ("1.0", "tapwatch.alert.step_up_request.v1")
+    assert event["data"]["transaction_id"] == casino.transaction_id
+    assert record.key.decode() == event["id"]
+    headers = dict(record.headers)
+    assert (headers["content-type"], headers["log-position"]) == (b"application/cloudevents+json", b"2")
+    assert read_published(kafka_params, [0], 30.0)[0].position == 3
 
 
 def test_what_is_published_is_on_record_with_its_position_and_offset(
