@@ -19,7 +19,7 @@ _Head = tuple[_At, "Item"]
 
 OPEN_PER_FLIGHT: Final = 4
 """So many alerts are looked at for each that may be under way, to find users who have none under way."""
-MOST_DONE: Final = 10_000
+MOST_DONE: Final = 1_000
 """So many may be done with behind one that is not; then the subscriber must do something about that one."""
 
 

@@ -21,6 +21,8 @@ from alerting.alert_source import (
 
 KEPT: Final = 4_096
 """So many of the latest alerts stay in memory; who is further behind reads the file."""
+LOOKED_AT: Final = 512
+"""So many of them are looked at before anybody else has a turn."""
 PAGE: Final = 512
 THREADS: Final = 2
 """For files, apart from those that look up decisions."""
@@ -89,17 +91,21 @@ class AlertHub:
             self._forget()
 
     async def read(self, after: Place, wanted: AlertFilter, limit: int) -> AlertPage:
-        """Up to ``limit`` alerts behind a place, from memory where it has them."""
+        """Up to ``limit`` alerts behind a place, from memory where it has them; it may end before the end."""
         if self._from is None or self._from.is_behind(after) or self.now is None:
             page = await self.call(self._source.read, after, wanted, limit)
             self.now = page.now
             return page
+        begin = bisect_right(self._places, after[:2])
+        some = self._alerts[begin : begin + LOOKED_AT]
         found: list[StoredAlert] = []
-        for stored in self._alerts[bisect_right(self._places, after[:2]) :]:
+        for stored in some:
             if wanted.wants(stored):
                 found.append(stored)
                 if len(found) == limit:
                     return AlertPage(found, stored.place, self.now)
+        if len(some) == LOOKED_AT:
+            return AlertPage(found, some[-1].place, self.now)
         return AlertPage(found, self._to if self._to.is_behind(after) else after, self.now)
 
     def close(self) -> None:

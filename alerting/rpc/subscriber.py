@@ -118,13 +118,13 @@ class Subscriber:
             await context.write(wire.delivery(item.stored, item.attempt))
 
     async def _fill(self) -> bool:
-        """Take in what comes next; says whether there may be something to tell."""
-        room = self._window.room
+        """Take in what comes next; says whether that went on."""
+        room, before = self._window.room, self._window.reached
         if not room:
             return False
-        page = await self._hub.read(self._window.reached, self.wanted, min(room, AT_ONCE))
+        page = await self._hub.read(before, self.wanted, min(room, AT_ONCE))
         self._window.take_in(page.alerts, page.reached)
-        return bool(page.alerts)
+        return page.reached.is_behind(before)
 
     async def _wait(self) -> None:
         due_s = self._window.next_lease_s
