@@ -135,6 +135,25 @@ def test_memory_is_bounded_and_what_left_it_is_still_found(monkeypatch: pytest.M
     run(test)
 
 
+def test_looking_for_what_is_rarely_wanted_takes_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_hub, "LOOKED_AT", 3)
+
+    async def test(source: FakeAlerts) -> None:
+        listening = Listening()
+        async with a_hub(source, listening) as hub:
+            source.add(*(a_payment_alert(n, f"u-{n}") for n in range(1, 11)))
+            await listening.wait()
+            wanted, at, found = AlertFilter(user_id="u-8"), BEGINNING, []
+            for looked_to in (3, 6, 9, 10):
+                page = await hub.read(at, wanted, 10)
+                at = page.reached
+                assert at.position == looked_to
+                found += positions(page)
+            assert found == [8]
+
+    run(test)
+
+
 def test_nobody_reads_while_nobody_listens_or_nothing_comes() -> None:
     async def test(source: FakeAlerts) -> None:
         source.add(a_payment_alert(1))

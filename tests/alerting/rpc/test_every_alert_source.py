@@ -137,6 +137,13 @@ def test_the_place_is_reached_that_holds_nothing_wanted(outbox: Outbox) -> None:
     assert (list(page.alerts), page.reached) == ([], outbox.source.end())
 
 
+def test_who_is_ahead_stays_there(outbox: Outbox) -> None:
+    outbox.add(a_payment_alert())
+    ahead = Place(99, 0)
+    page = outbox.source.read(ahead, EVERYTHING, 10)
+    assert (list(page.alerts), page.reached) == ([], ahead)
+
+
 def test_what_was_suppressed_is_read_by_who_asks_for_it(outbox: Outbox) -> None:
     (sent,) = outbox.add(a_payment_alert())
     (held,) = outbox.add(a_payment_alert(user="u-2"), suppressed=Suppression.NOT_JUDGED)
