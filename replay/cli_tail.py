@@ -71,6 +71,8 @@ def tail(
     except OSError as error:
         raise fail(error) from None
     except GatewayError as error:
+        if error.problem.code == "UNIMPLEMENTED":
+            raise fail(f"{address}: delivers no alerts; those of shards on Kafka are on a topic") from None
         raise fail(f"{address}: {error}") from None
 
 

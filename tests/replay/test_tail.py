@@ -97,6 +97,14 @@ def test_bad_input_exits_2_and_says_why(arguments: tuple[str, ...], says: str) -
     assert says in done.stderr
 
 
+def test_a_server_without_alerts_is_told_apart() -> None:
+    made = build_server(FakeEngine(), "127.0.0.1:0", describe=describe)
+    made.start()
+    done = tail(made)
+    made.stop(0.0)
+    assert (done.exit_code, "on a topic" in done.stderr) == (Exit.BAD_INPUT, True)
+
+
 class Enough(Exception):
     """The test has seen what it waits for."""
 
