@@ -99,11 +99,13 @@ def replay(
 
 @app.command("import")
 def import_(
-    kind: Annotated[str, typer.Argument(help="fdh, sparkov, tabformer, next-place, geolife or osm-poi.")],
+    kind: Annotated[
+        str, typer.Argument(help="fdh, sparkov, tabformer, next-place, gowalla, geolife or osm-poi.")
+    ],
     folder: Annotated[Path, typer.Argument(help="The data set's folder.")],
     out: OutOption,
     label_delay: Annotated[str, typer.Option(help="How late labels come: 7d, 12h, 30m.")] = "7d",
-    part: Annotated[str, typer.Option(help="Of next-place: fsq or geolife.")] = "",
+    part: Annotated[str, typer.Option(help="Of next-place: fsq, geolife. Of geolife: tracks, visits.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Turn a data set into an event stream; its labels become outcomes that come late.
