@@ -236,6 +236,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Another seed gives another world.")] = 1,
     fraud_rate: Annotated[float, typer.Option(min=0.0, max=0.2, help="Wanted share of frauds.")] = 0.005,
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2026, 1, 5),  # noqa: DTZ001
+    ways: Annotated[bool, typer.Option("--ways", help="Also fixes on the way to each counter.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make a labelled stream of believable users: homes, rhythms, devices, trips, frauds, market ticks.
@@ -250,7 +251,12 @@ def simulate(
 
     with _errors(), StreamWriter(out) as writer, progress_bar("events") as advance:
         params = SimulatorParams(
-            seed=seed, users=users, days=days, fraud_rate=fraud_rate, start=start.replace(tzinfo=UTC)
+            seed=seed,
+            users=users,
+            days=days,
+            fraud_rate=fraud_rate,
+            start=start.replace(tzinfo=UTC),
+            ways=ways,
         )
         kinds: Counter[str] = Counter()
         for number, event in enumerate(make(params), start=1):

@@ -15,6 +15,7 @@ from flows.cli_brokers import broker_errors
 from replay.cli_input import (
     errors_in_words,
     events_or_stream,
+    lives_or_stream,
     payments_or_stream,
 )
 
@@ -49,13 +50,15 @@ def equality(
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
-    """Replay at three batch sizes, live, and live under kill -9 give one digest.
+    """Replay at three batch sizes, live, and live under kill -9 give one digest, of decisions and alerts.
+
+    Without a stream, simulated users pay, move about and get proximity alerts.
 
     Example: `tapwatch drill equality --payments 1000 --kills 3`
     """
     from replay.drills.equality import equality_drill
 
-    events = payments_or_stream(stream, payments)
+    events = lives_or_stream(stream, payments)
     with _folder() as folder:
         _end(equality_drill(events, folder, kills, seed, _say), as_json)
 

@@ -26,6 +26,22 @@ def payments_or_stream(stream: Path | None, payments: int) -> list[Event]:
     return list(simulated_payments(payments)) if stream is None else _first(stream, payments)
 
 
+def lives_or_stream(stream: Path | None, payments: int) -> list[Event]:
+    """The first events of a stream, or of simulated users up to so many payments, with the ways to them."""
+    if stream is not None:
+        return _first(stream, payments)
+    from replay.simulator import SimulatorParams, simulate
+
+    users = max(50, payments // 80)
+    found: list[Event] = []
+    for event in simulate(SimulatorParams(seed=1, users=users, days=400, tick_interval_s=0, ways=True)):
+        found.append(event)
+        payments -= isinstance(event, Payment)
+        if payments <= 0:
+            break
+    return found
+
+
 def events_or_stream(stream: Path | None, events: int) -> list[Event]:
     """The first events of a stream, or of simulated users without one."""
     if stream is not None:

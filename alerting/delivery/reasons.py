@@ -15,6 +15,7 @@ class Suppression(Word):
     STEP_UP_OPEN = "STEP_UP_OPEN"
     EXPIRED = "EXPIRED"
     MERCHANT_GONE = "MERCHANT_GONE"
+    VISITED = "VISITED"
     LEFT = "LEFT"
     UNLIKELY = "UNLIKELY"
     CLOSED = "CLOSED"
@@ -37,6 +38,7 @@ TITLES: Final = {
     Suppression.STEP_UP_OPEN: "The user is being asked to authenticate a payment",
     Suppression.EXPIRED: "Its time was over before it could be sent",
     Suppression.MERCHANT_GONE: "The merchant has closed for good or is not known any more",
+    Suppression.VISITED: "The user was there meanwhile",
     Suppression.LEFT: "The user is not near any more",
     Suppression.UNLIKELY: "The user would probably not have come",
     Suppression.CLOSED: "The merchant is closed until after the alert's time",

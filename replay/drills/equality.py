@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, get_args
 
+from alerting.engine import Published
 from detectors.events import Outcome, Payment
 from flows.codec import Event
 from flows.policy_file import default_policy_text
@@ -16,6 +17,9 @@ from replay.record import record
 from replay.run import ReplayParams, replay
 from replay.server_process import ServerProcess
 from replay.streams import StreamWriter
+
+_PUBLISHED: Final = (Outcome, *get_args(Published))
+_SENT: Final = (Payment, *_PUBLISHED)
 
 
 @dataclass(slots=True)
@@ -36,7 +40,7 @@ def equality_drill(
 ) -> EqualityReport:
     """Decide ``events`` by replay at three batch sizes, live, and live under ``kills`` times kill -9.
 
-    Only payments and outcomes are sent; each live run is recorded and the recording replayed.
+    Each live run is recorded and the recording replayed.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def equality_drill(
         When so many kills would leave no server to ask.
     """
     report = EqualityReport()
-    sent = [event for event in events if isinstance(event, Payment | Outcome)]
+    sent = [event for event in events if isinstance(event, _SENT)]
     require_payments("equality", sum(isinstance(event, Payment) for event in sent), payments_needed(kills))
     stream = folder / "sent.jsonl"
     with StreamWriter(stream) as writer:
@@ -114,7 +118,7 @@ def _send(client: GatewayClient, events: Sequence[Event], problems: list[str]) -
                     problems.append(f"{answer.transaction_id}: fallback, {answer.fallback_cause}")
                 yield 1
         else:
-            for event in group:
-                if isinstance(event, Outcome):
-                    client.report_outcome(event)
-                yield 1
+            rest = [event for event in group if isinstance(event, _PUBLISHED)]
+            summary = client.publish(rest)
+            problems += [f"{problem.code} {problem.message}" for _, problem in summary.problems]
+            yield len(rest)

@@ -28,6 +28,7 @@ from replay.simulator.payments import Visit, genuine_payment
 from replay.simulator.people import People, Person
 from replay.simulator.places import DAY_MS, HOUR_MS, at, days_after, midnight_ms, minor, near
 from replay.simulator.trips import Stay, stays
+from replay.simulator.ways import way_to
 
 _WALK_KMH: Final = 25.0
 _PAUSE_MS: Final = 180_000
@@ -74,7 +75,14 @@ def plan_part(params: SimulatorParams, people: People, person: Person, part: int
         stops = _errands(chance, people, person, stay)
         if person.shares_location:
             stops += _fixes(chance, people, person, stay, params.fixes_per_day)
+        place, left_ms = None if stay.abroad else person.home, stay.from_ms
+        ways = seeded(params.seed, "ways", person.number, part)
         for stop in _walk(stops, stay):
+            if params.ways and person.shares_location and stop.shop is not None and stop.position is not None:
+                fixes = way_to(ways, person, stay.day, stop.position, place, stop.time_ms)
+                planned += [Planned(then_ms, fix) for then_ms, fix in fixes if then_ms > left_ms]
+            if stop.position is not None:
+                place, left_ms = stop.position, stop.time_ms
             if stop.shop is not None:
                 visit = Visit(stop.shop, stop.time_ms, stay.metro, part, len(planned))
                 payment = genuine_payment(chance, person, visit)

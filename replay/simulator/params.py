@@ -29,6 +29,8 @@ class SimulatorParams:
         The share of frauds that somebody notices and reports.
     fixes_per_day
         Position fixes of a user who shares the location.
+    ways
+        Whether the phones of those who share their location tell of the last minutes before a counter.
     traders
         The share of users who hold crypto assets.
     tick_interval_s
@@ -46,6 +48,7 @@ class SimulatorParams:
     fraud_rate: float = 0.005
     report_rate: float = 0.95
     fixes_per_day: float = 1.5
+    ways: bool = False
     traders: float = 0.12
     tick_interval_s: int = 900
     newcomers: float = 0.1
