@@ -10,9 +10,11 @@ from alerting.engine import Published
 from detectors.events import Outcome, Payment
 from flows.codec import Event
 from flows.policy_file import default_policy_text
+from replay.diff import diff_runs
 from replay.drills.assassin import PATIENT, Assassin, Say, payments_needed
 from replay.drills.needs import require_payments
 from replay.gateway import GatewayClient, GatewayError, RpcProblem
+from replay.ledger import decisions_in
 from replay.record import record
 from replay.run import ReplayParams, replay
 from replay.server_process import ServerProcess
@@ -40,7 +42,7 @@ def equality_drill(
 ) -> EqualityReport:
     """Decide ``events`` by replay at three batch sizes, live, and live under ``kills`` times kill -9.
 
-    Each live run is recorded and the recording replayed.
+    Each live run is recorded and the recording replayed, which must give what the server kept, too.
 
     Raises
     ------
@@ -65,6 +67,9 @@ def equality_drill(
         record(data, recording)
         report.digests[name] = _replay(recording, folder / f"recorded-{planned}", 256)
         say(f"{name}: {report.digests[name]}")
+        with decisions_in(data) as served:
+            if not diff_runs(served, folder / f"recorded-{planned}").identical:
+                report.problems.append(f"{name}: what was served and kept differs from its replay")
     del report.problems[10:]
     if len(set(report.digests.values())) != 1:
         report.problems.append("the digests differ")

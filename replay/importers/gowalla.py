@@ -22,8 +22,9 @@ standard deviation in each direction). The last fix is at the venue, as the chec
 past other venues, where nobody checks in.
 
 **Decoys.** As many ways lead past a venue where the user had been, and on, at the same speed and with the
-same noise: through a point within 30 m of it, between two check-ins that are at least two hours apart, at a
-random time at least half an hour from both. Where the user had been nowhere else, there is none.
+same noise, told from ``START_M`` before it to ``START_M`` behind: through a point within 30 m of it,
+between two check-ins that are at least two hours apart, at a random time at least half an hour from both.
+Where the user had been nowhere else, there is none.
 
 Everything random comes from the number of the check-in, so nothing of it depends on what follows; a fix
 tells of the future only what every step tells of where it leads.
@@ -166,7 +167,8 @@ def _decoy(before: _CheckIn, after: _CheckIn, been: list[_CheckIn], dice: Random
     east, north = _offset(start, near)
     end = _moved(near, east, north)
     seconds = 2.0 * START_M / WALK_MPS
-    yield from _fixes(before, start, end, middle + timedelta(seconds=round(seconds / 2)), seconds, dice)
+    arrival = middle + timedelta(seconds=round(seconds / 2))
+    yield from _fixes(before, start, end, arrival, seconds, dice, told_s=int(seconds))
 
 
 def _fixes(
@@ -176,9 +178,10 @@ def _fixes(
     arrival: datetime,
     took_s: float,
     dice: Random,
+    told_s: int = LAST_S,
 ) -> Iterator[Location]:
     east, north = _offset(start, end)
-    for left_s in range(min(LAST_S, int(took_s)) // EVERY_S * EVERY_S, -1, -EVERY_S):
+    for left_s in range(min(told_s, int(took_s)) // EVERY_S * EVERY_S, -1, -EVERY_S):
         share = 1.0 - left_s / took_s
         at = _moved(
             start, east * share + dice.gauss(0.0, ACCURACY_M), north * share + dice.gauss(0.0, ACCURACY_M)
