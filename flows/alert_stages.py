@@ -67,9 +67,11 @@ class AlertStages:
     def apply(self, position: int, event: Event) -> list[Candidate]:
         """Take note of an event, once the clock has seen it."""
         now_s = self._clock.now_s
+        # What users want counts before time passes: at its record nothing goes out that it forbids.
+        found = self._heed(position, event, now_s)
         # Somebody waits for the answer to a payment.
         at_once = 1 if isinstance(event, Payment) else DUE_AT_ONCE
-        found = self._proximity.time_passed(position, now_s, at_once)
+        found += self._proximity.time_passed(position, now_s, at_once)
         match event:
             case Location():
                 if not self._clock.is_ahead(seconds(event.event_time)):
@@ -77,16 +79,6 @@ class AlertStages:
             case Visit():
                 if not self._clock.is_ahead(seconds(event.event_time)):
                     self._habits.visit(position, event)
-            case Merchant():
-                self._merchants.learn(event)
-            case Consent():
-                self._people.consent(event)
-                if event.purpose is ConsentPurpose.LOCATION_ALERTS:
-                    found += self._forget_unless_allowed(position, event, now_s)
-            case Preferences():
-                self._people.prefer(event)
-            case Outcome():
-                self._people.ended(event)
         return found
 
     def decided(self, decided: Decided) -> list[Candidate]:
@@ -99,12 +91,27 @@ class AlertStages:
         if not self._clock.is_ahead(seconds(payment.event_time)):
             self._habits.payment(position, payment)
 
+    def _heed(self, position: int, event: Event, now_s: int) -> list[Candidate]:
+        """Take over facts and wishes; what is given up for them."""
+        match event:
+            case Merchant():
+                self._merchants.learn(event)
+            case Consent():
+                self._people.consent(event)
+                if event.purpose is ConsentPurpose.LOCATION_ALERTS:
+                    return self._forget_unless_allowed(position, event, now_s)
+            case Preferences():
+                self._people.prefer(event)
+            case Outcome():
+                self._people.ended(event)
+        return []
+
     def _find_place(self, tenant: str, merchant_id: str) -> Place | None:
         known = self._merchants.directory.get(tenant, merchant_id)
         return None if known is None else place_of(merchant_id, known.mcc, known.chain_id)
 
-    def _came(self, tenant: str, user_id: str, place: Place) -> None:
-        self._proximity.came(tenant, user_id, place)
+    def _came(self, tenant: str, user_id: str, place: Place, time_s: int) -> None:
+        self._proximity.came(tenant, user_id, place, time_s)
 
     def _forget_unless_allowed(self, position: int, event: Consent, now_s: int) -> list[Candidate]:
         tenant, user_id = event.tenant, event.user_id
@@ -112,4 +119,5 @@ class AlertStages:
             return []
         found = self._proximity.forget(tenant, user_id, position, now_s)
         self._habits.forget(tenant, user_id)
+        self._people.forget_places(tenant, user_id)
         return found

@@ -37,7 +37,7 @@ class HabitStage:
     find_place
         A merchant as a place, with what the directory knows of it.
     came
-        Told of each visit that is learned: the tenant, the user, and the place.
+        Told of each visit that is learned: the tenant, the user, the place, and the time in seconds.
     watch
         Told of it as well, and how it had been foreseen.
     """
@@ -47,7 +47,7 @@ class HabitStage:
         state: State,
         people: PersonStage,
         find_place: Callable[[str, str], Place | None],
-        came: Callable[[str, str, Place], None],
+        came: Callable[[str, str, Place, int], None],
         watch: WatchVisits | None = None,
     ) -> None:
         self._state = state
@@ -55,7 +55,7 @@ class HabitStage:
         self._find_place = find_place
         self._came = came
         self._watch = watch
-        self._moment: tuple[tuple[str, str, int], Moment] | None = None
+        self._moment: tuple[tuple[str, str, int, int], Moment] | None = None
         self._next_place = state.find(keys.NEXT_PLACE, NextPlaceModel) or NextPlaceModel()
 
     def visit(self, position: int, visit: Visit) -> None:
@@ -74,10 +74,10 @@ class HabitStage:
     def moment(self, tenant: str, user_id: str, time_s: int) -> Moment:
         """What the user's habits say at a time in seconds since 1970."""
         minute = time_s // 60
-        about = (tenant, user_id, minute)
+        offset = self._offset(tenant, user_id, datetime.fromtimestamp(60 * minute, UTC))
+        about = (tenant, user_id, minute, offset)
         if self._moment is None or self._moment[0] != about:
             habits = self.habits(tenant, user_id)
-            offset = self._offset(tenant, user_id, datetime.fromtimestamp(60 * minute, UTC))
             measures = measure(habits.history, minute, offset)
             self._moment = about, Moment(habits, measures, self._next_place.predict(measures))
         return self._moment[1]
@@ -106,7 +106,7 @@ class HabitStage:
         moment.habits.visit(place, seconds(at) // 60, self._offset(tenant, user_id, at))
         self._state.put(keys.habits(tenant, user_id), moment.habits)
         self._moment = None
-        self._came(tenant, user_id, place)
+        self._came(tenant, user_id, place, seconds(at))
         if self._watch is not None:
             self._watch(VisitNoted(position, tenant, user_id, seen.merchant_id, at, source, *said))
 

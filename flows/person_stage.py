@@ -42,6 +42,12 @@ class PersonStage:
         person.consent(event)
         self.store(event.tenant, event.user_id, person)
 
+    def forget_places(self, tenant: str, user_id: str) -> None:
+        """The user withdrew the consent: nothing of where they were stays."""
+        person = self._person(tenant, user_id)
+        person.forget_places()
+        self.store(tenant, user_id, person)
+
     def prefer(self, event: Preferences) -> None:
         """Take over a user's settings."""
         person = self._person(event.tenant, event.user_id)

@@ -1,5 +1,7 @@
 """The stage that follows users on their way: positions and the passing of time in, candidate alerts out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from alerting.alerts import Candidate
@@ -73,32 +75,34 @@ class ProximityStage:
         """What follows from a position, at the shard's time ``now_s``."""
         tenant, user_id = location.tenant, location.user_id
         person = self._people.find(tenant, user_id)
-        if person is None or not self._people.allows_places(tenant, user_id, now_s):
+        fix = _fix(location)
+        # A position of before the consent says what the user did not allow to be known.
+        if person is None or not self._people.allows_places(tenant, user_id, min(fix.time_s, now_s)):
             return []
-        who = self._guided(tenant, user_id, person, now_s, position)
-        own = self._own(tenant, user_id)
-        found = self._catch_up(who, own)
-        found += self._guide.met(who, who.outing.presence.see(_fix(location), own))
-        found += self._guide.scout(who, own)
-        who.outing.look_s = who.outing.look_s or now_s + self._params.look_every_s
-        self._store(who)
+        with self._guided(tenant, user_id, person, now_s, position) as who:
+            own = self._own(tenant, user_id)
+            found = self._catch_up(who, own)
+            found += self._guide.met(who, who.outing.presence.see(fix, own))
+            found += self._guide.scout(who, own)
+            who.outing.look_s = who.outing.look_s or now_s + self._params.look_every_s
         return found
 
     def time_passed(self, position: int, now_s: int, at_once: int = DUE_AT_ONCE) -> list[Candidate]:
         """What falls due without anything new of its user, for so many users at once."""
         found: list[Candidate] = []
-        for key in self._due.take(now_s - self._params.timers_behind_s, at_once):
-            tenant, _, user_id = key.removeprefix(keys.OUTINGS).partition("/")
-            person = self._people.find(tenant, user_id) or Person()
-            who = self._guided(tenant, user_id, person, now_s, position)
-            found += self._catch_up(who, self._own(tenant, user_id))
-            self._store(who)
+        for _ in range(at_once):
+            # One by one: a fault with one of them makes nobody else miss their time.
+            for key in self._due.take(now_s - self._params.timers_behind_s, 1):
+                tenant, _, user_id = key.removeprefix(keys.OUTINGS).partition("/")
+                person = self._people.find(tenant, user_id) or Person()
+                with self._guided(tenant, user_id, person, now_s, position) as who:
+                    found += self._catch_up(who, self._own(tenant, user_id))
         return found
 
-    def came(self, tenant: str, user_id: str, place: Place) -> None:
-        """The user was seen at a place."""
+    def came(self, tenant: str, user_id: str, place: Place, time_s: int) -> None:
+        """The user was seen at a place at that time."""
         outing = self._state.find(keys.outing(tenant, user_id), Outing)
-        if outing is not None and self._guide.came(tenant, user_id, outing, place):
+        if outing is not None and self._guide.came(tenant, user_id, outing, place, time_s):
             self._keep(tenant, user_id, outing)
 
     def forget(self, tenant: str, user_id: str, position: int, now_s: int) -> list[Candidate]:
@@ -132,13 +136,24 @@ class ProximityStage:
     def _own(self, tenant: str, user_id: str) -> OwnMerchants:
         return OwnMerchants(self._directory, tenant, self._habits.habits(tenant, user_id).history.tokens)
 
-    def _guided(self, tenant: str, user_id: str, person: Person, now_s: int, position: int) -> Guided:
-        outing = self._state.find(keys.outing(tenant, user_id), Outing) or Outing()
-        return Guided(tenant, user_id, outing, person, now_s, position)
-
-    def _store(self, who: Guided) -> None:
-        self._keep(who.tenant, who.user_id, who.outing)
-        self._people.store(who.tenant, who.user_id, who.person)
+    @contextmanager
+    def _guided(
+        self, tenant: str, user_id: str, person: Person, now_s: int, position: int
+    ) -> Iterator[Guided]:
+        """A user to guide, who is stored in the end."""
+        key = keys.outing(tenant, user_id)
+        outing = self._state.find(key, Outing) or Outing()
+        try:
+            yield Guided(tenant, user_id, outing, person, now_s, position)
+            self._keep(tenant, user_id, outing)
+        except BaseException:
+            # Half a step is worse than none: the way begins anew, in memory as in the store.
+            self._state.delete(key)
+            self._due.put(key, 0)
+            raise
+        finally:
+            self._people.store(tenant, user_id, person)
+            self._state.put(keys.INTENT, self._model)
 
     def _keep(self, tenant: str, user_id: str, outing: Outing) -> None:
         key = keys.outing(tenant, user_id)

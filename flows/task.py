@@ -215,11 +215,11 @@ class ShardTask:
                 if isinstance(output, Decided):
                     found += stages.decided(output)
             found += stages.apply(record.position, record.event)
-            return list(_raised(record.position, found)) if found else _NOTHING
         except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (no alert is worth a payment)
-            return [_fault(record, error)]
+            return [*_raised(record.position, found), _fault(record, error)]
+        return list(_raised(record.position, found)) if found else _NOTHING
 
     def _learned(self, payment: Payment) -> None:
         """A payment was learned as normal, which habits learn as well."""

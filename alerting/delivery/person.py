@@ -158,6 +158,11 @@ class Person:
         """When the last candidates came up, and how probable they were."""
         return list(zip(self._offered_s, self._offered_probability, strict=True))
 
+    def forget_places(self) -> None:
+        """Forget which merchants alerts were about; that there were alerts still counts for the budgets."""
+        self._sent_tokens = array("I", [0] * len(self._sent_tokens))
+        self._offered_s, self._offered_probability = array("I"), array("f")
+
     def pack(self) -> bytes:
         """The person as bytes; the first one is the schema's version."""
         zone = self.time_zone.encode()

@@ -22,6 +22,9 @@ from detectors.habits.intent import Encounter, IntentModel
 from geo import Approach, Enter, Near, Transition, distance_km
 
 _WALKING_MPS: Final = 1.2
+_FASTEST_WALKER_MPS: Final = 3.0
+_DRIVING_MPS: Final = 8.0
+"""Who is as fast drives past, as in :mod:`geo.approach`."""
 
 
 class Guide:
@@ -67,11 +70,13 @@ class Guide:
         """What follows from what happened to a user on their way."""
         found: list[Meeting] = []
         for each in transitions:
+            if who.now_s - each.time_s > self._params.occasion_s:
+                continue
             if isinstance(each, Approach):
                 met = Encounter(each.eta_s / 60.0, who.outing.presence.motion.speed_mps, each.confidence)
                 phase = Phase.ALMOST_THERE if each.near else Phase.APPROACHING
                 found += self._meet(who, each.fence_id, each.distance_m, met, phase)
-            elif isinstance(each, Enter) and not self._is_open(who, each.fence_id):
+            elif isinstance(each, Enter) and not (self._is_open(who, each.fence_id) or _drives(who)):
                 found += self._meet(who, each.fence_id, 0.0, Encounter(0.0, is_inside=True), Phase.INSIDE)
         return self._herald.judge(who, found)
 
@@ -83,6 +88,8 @@ class Guide:
         if last is None or who.now_s - last.time_s > params.position_age_s:
             return []
         outing.look_s = who.now_s + params.look_every_s
+        if _drives(who):
+            return []
         inside = {state.fence_id for state in outing.presence.inside()}
         found = [
             meeting
@@ -97,6 +104,8 @@ class Guide:
         outing, params = who.outing, self._params
         last = outing.presence.last
         if last is None or who.now_s < outing.scout_s or not params.scout_at_most:
+            return []
+        if who.now_s - last.time_s > params.occasion_s or _pace(who) > _FASTEST_WALKER_MPS:
             return []
         outing.scout_s = who.now_s + params.scout_every_s
         found: list[Meeting] = []
@@ -116,7 +125,11 @@ class Guide:
         """Decide again on alerts that had to wait until now."""
         found: list[Candidate] = []
         for waiting in who.outing.ready(who.now_s):
-            found += self._herald.judge_again(who, waiting, self._again(who, waiting))
+            meeting = self._again(who, waiting)
+            if isinstance(meeting, Suppression):
+                found.append(self._herald.give_up(who, waiting, meeting))
+            else:
+                found += self._herald.judge_again(who, waiting, meeting)
         return found
 
     def give_up(self, who: Guided, reason: Suppression) -> list[Candidate]:
@@ -124,9 +137,13 @@ class Guide:
         waiting, who.outing.waiting = who.outing.waiting, []
         return [self._herald.give_up(who, each, reason) for each in waiting]
 
-    def came(self, tenant: str, user_id: str, outing: Outing, place: Place) -> bool:
-        """The user is at a place: its chances were taken. Whether there were any."""
-        taken = outing.chances.take(place.token)
+    def came(self, tenant: str, user_id: str, outing: Outing, place: Place, time_s: int) -> bool:
+        """The user was at a place at that time: the chances that it had then were taken. Were there any?
+
+        A chance that came up soon after the visit would not have, had that been known: it counts as taken.
+        """
+        params = self._params
+        taken = outing.chances.take(place.token, time_s, time_s + params.window_s + params.after_visit_s)
         for each in taken:
             self._learn(tenant, user_id, each, came=True)
         return bool(taken)
@@ -158,7 +175,7 @@ class Guide:
             return
         place = self._place_of(merchant)
         moment = self._moment_of(who.tenant, who.user_id, who.now_s)
-        if self._was_just_there(moment, place, who.now_s):
+        if self._was_just_there(moment, place, who.now_s) or (opens and self._was_just_met(who, place)):
             return
         chance = self._model.chance(moment.habits, place, moment.measures, moment.predicted, met)
         if chance is None:
@@ -175,6 +192,11 @@ class Guide:
         last = None if number is None else history.last_minute(number)
         return last is not None and now_s - 60 * last < self._params.after_visit_s
 
+    def _was_just_met(self, who: Guided, place: Place) -> bool:
+        """Whether a chance there came up at this very second: one moment is one chance, with one alert."""
+        until_s = who.now_s + self._params.window_s
+        return any(each.until_s == until_s for each in who.outing.chances.at(place.token))
+
     def _pass_by(
         self, who: Guided, near: Near[PlacedMerchant], phase: Phase, opens: bool = True
     ) -> Iterator[Meeting]:
@@ -188,8 +210,10 @@ class Guide:
         before = chances.at(token)
         until_s = who.now_s + self._params.window_s
         alerted = any(each.alerted for each in before)
-        first = OpenChance(token, meeting.phase, until_s, meeting.chance, alerted, is_first=not before)
-        crowded_out = chances.begin(first)
+        is_first = not any(each.phase is not meeting.phase for each in before)
+        crowded_out = chances.begin(
+            OpenChance(token, meeting.phase, until_s, meeting.chance, alerted, is_first)
+        )
         if crowded_out is not None:
             self._learn(who.tenant, who.user_id, crowded_out, came=False)
 
@@ -197,11 +221,22 @@ class Guide:
         merchant = self._directory.get(who.tenant, merchant_id)
         return merchant is not None and bool(who.outing.chances.at(self._place_of(merchant).token))
 
-    def _again(self, who: Guided, waiting: Waiting) -> Meeting | None:
-        """The meeting with a merchant whose alert waited, as it is now."""
+    def _again(self, who: Guided, waiting: Waiting) -> Meeting | Suppression:
+        """The meeting with a merchant whose alert waited, as it is now; or why there is none."""
         merchant = self._directory.get(who.tenant, waiting.merchant_id)
         last = who.outing.presence.last
         if not isinstance(merchant, PlacedMerchant) or last is None:
-            return None
+            return Suppression.MERCHANT_GONE
+        moment = self._moment_of(who.tenant, who.user_id, who.now_s)
+        if self._was_just_there(moment, self._place_of(merchant), who.now_s):
+            return Suppression.VISITED
         near = Near(1e3 * distance_km(last.position, merchant.position), merchant)
-        return next(self._pass_by(who, near, Phase.NEAR_BY, opens=False), None)
+        return next(self._pass_by(who, near, Phase.NEAR_BY, opens=False), Suppression.UNLIKELY)
+
+
+def _pace(who: Guided) -> float:
+    return who.outing.presence.motion.pace_now_mps
+
+
+def _drives(who: Guided) -> bool:
+    return _pace(who) > _DRIVING_MPS

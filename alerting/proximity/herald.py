@@ -69,12 +69,8 @@ class Herald:
                 who.person.offered(who.now_s, meeting.probability)
         return found
 
-    def judge_again(self, who: Guided, waiting: Waiting, meeting: Meeting | None) -> list[Candidate]:
+    def judge_again(self, who: Guided, waiting: Waiting, meeting: Meeting) -> list[Candidate]:
         """Decide on an alert that waited until now: is all still as it must be?"""
-        if meeting is None:
-            is_known = self._directory.get(who.tenant, waiting.merchant_id) is not None
-            reason = Suppression.VISITED if is_known else Suppression.MERCHANT_GONE
-            return [self.give_up(who, waiting, reason)]
         last = who.outing.presence.last
         fresh = last is not None and who.now_s - last.time_s <= self._params.position_age_s
         offer = self._offer(who, meeting, waiting.not_after_s)

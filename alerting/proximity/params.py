@@ -10,6 +10,7 @@ _LIMITS: Final[dict[str, tuple[int, int]]] = {
     "near_m": (10, 5_000),
     "look_every_s": (60, 86_400),
     "position_age_s": (60, 86_400),
+    "occasion_s": (10, 86_400),
     "doubt_s": (0, 86_400),
     "least_time_s": (60, 86_400),
     "timers_behind_s": (0, 3_600),
@@ -32,6 +33,8 @@ class ProximityParams:
     look_every_s
         every so often, as long as the last position is younger than
     position_age_s.
+    occasion_s
+        What happened on the way longer ago is no occasion any more: it came late, or nobody noticed.
     doubt_s
         For so long after a position that was made up or impossible no other is trusted.
     least_time_s
@@ -51,6 +54,7 @@ class ProximityParams:
     near_m: int = 300
     look_every_s: int = 600
     position_age_s: int = 1_800
+    occasion_s: int = 300
     doubt_s: int = 900
     least_time_s: int = 600
     timers_behind_s: int = 10

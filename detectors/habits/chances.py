@@ -14,6 +14,7 @@ _ROW: Final = struct.Struct("<IIBBB")
 _ALERTED: Final = 1
 _FIRST: Final = 2
 _VERSION: Final = 1
+_ALWAYS_S: Final = 2**32 - 1
 
 
 class Phase(IntEnum):
@@ -66,10 +67,10 @@ class OpenChances:
         """The user was told of the chances at a place."""
         self._open = [each._replace(alerted=True) if each.token == token else each for each in self._open]
 
-    def take(self, token: int) -> list[OpenChance]:
-        """The open chances at a place, which they are no more."""
-        found = self.at(token)
-        self._open = [each for each in self._open if each.token != token]
+    def take(self, token: int, first_s: int = 0, last_s: int = _ALWAYS_S) -> list[OpenChance]:
+        """The open chances at a place that end between two times; they are open no more."""
+        found = [each for each in self.at(token) if first_s <= each.until_s <= last_s]
+        self._open = [each for each in self._open if each not in found]
         return found
 
     def ended(self, now_s: int) -> list[OpenChance]:
