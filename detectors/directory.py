@@ -4,7 +4,7 @@ It hears of merchants by events, in any order: what was said at a later event ti
 row of bytes says and nothing else, so a directory that was loaded equals the one that heard the events.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,9 +109,11 @@ class MerchantDirectory:
         found = self._of(tenant).find(merchant_id)
         return None if isinstance(found, ClosedMerchant) else found
 
-    def of_token(self, tenant: str, token: int) -> list[KnownMerchant]:
-        """The merchants of a 32-bit name (:func:`~detectors.habits.places.merchant_token`), mostly one."""
-        found = [self.get(tenant, merchant_id) for merchant_id in self._of(tenant).ids.get(token, ())]
+    def placed_of(self, tenant: str, tokens: Iterable[int]) -> list[PlacedMerchant]:
+        """The merchants with these names (:func:`~detectors.habits.places.merchant_token`) and a place."""
+        merchants = self._of(tenant)
+        ids, find = merchants.ids, merchants.placed.get
+        found = [find(merchant_id) for token in tokens for merchant_id in ids.get(token, ())]
         return [merchant for merchant in found if merchant is not None]
 
     def merchants(self, tenant: str) -> Iterator[KnownMerchant]:

@@ -110,6 +110,8 @@ class Guide:
         outing.scout_s = who.now_s + params.scout_every_s
         found: list[Meeting] = []
         history = self._moment_of(who.tenant, who.user_id, who.now_s).habits.history
+        if not history.has_kinds:
+            return []
         for near in self._directory.near(who.tenant, last.position, float(params.near_m)):
             if history.has_like(self._place_of(near.fence)) and near.fence.merchant_id not in own:
                 found += self._pass_by(who, near, Phase.SCOUTED, opens=False)

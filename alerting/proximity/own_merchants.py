@@ -18,8 +18,8 @@ class Directory(Protocol):
         """The merchant of this id."""
         ...
 
-    def of_token(self, tenant: str, token: int) -> Sequence[KnownMerchant]:
-        """The merchants of this 32-bit name."""
+    def placed_of(self, tenant: str, tokens: Iterable[int]) -> list[PlacedMerchant]:
+        """The merchants with these 32-bit names and a place."""
         ...
 
     def near(self, tenant: str, position: Position, reach_m: float = 0.0) -> Sequence[Near[PlacedMerchant]]:
@@ -68,10 +68,5 @@ class OwnMerchants:
 
     def _all(self) -> list[PlacedMerchant]:
         if self._placed is None:
-            self._placed = [
-                merchant
-                for token in self._tokens
-                for merchant in self._directory.of_token(self._tenant, token)
-                if isinstance(merchant, PlacedMerchant)
-            ]
+            self._placed = self._directory.placed_of(self._tenant, self._tokens)
         return self._placed

@@ -106,6 +106,11 @@ class History:
         except ValueError:
             return None
 
+    @property
+    def has_kinds(self) -> bool:
+        """Whether the category or the chain of any place is known."""
+        return any(self._mccs) or any(self._chains)
+
     def has_like(self, place: Place) -> bool:
         """Whether a place of the same category or chain is among them."""
         return (place.mcc != 0 and place.mcc in self._mccs) or (
