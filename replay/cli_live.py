@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -119,7 +120,8 @@ def bench_alerts(
 
     payments = simulated_payments(payments_needed(rate, seconds, rounds, warm_up))
     with errors_in_words():
-        figures = measure_alerts(payments, rate, seconds, rounds, subscribers, warm_up, console.print)
+        say = partial(console.print, soft_wrap=True)
+        figures = measure_alerts(payments, rate, seconds, rounds, subscribers, warm_up, say)
     shown = figures.as_dict()
     if not as_json:
         del shown["rounds"]

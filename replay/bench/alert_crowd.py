@@ -1,14 +1,21 @@
-"""The process of a benchmark's subscribers: acknowledges what comes and notes when it came."""
+"""The process of a benchmark's subscribers: acknowledges what comes and notes when it came.
 
+It gives way to the server, since it would have a machine of its own.
+"""
+
+import os
 import sys
 import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Final
 
 from alerting.alerts import BUCKETS
 from replay.alert_client import AlertClient
 from replay.alert_news import Connected, Delivered, SubscriberParams
+
+NICE: Final = 10
 
 
 def run(target: str, users: tuple[int, int], connected: threading.Semaphore, came: list[str]) -> None:
@@ -25,6 +32,7 @@ def run(target: str, users: tuple[int, int], connected: threading.Semaphore, cam
 
 def main(target: str, count: int, out: Path) -> None:
     """Say that all are connected, then wait for a line; write what came, and end."""
+    os.nice(NICE)
     connected, came = threading.Semaphore(0), list[str]()
     edges = [BUCKETS * number // count for number in range(count + 1)]
     for begin, end in pairwise(edges):

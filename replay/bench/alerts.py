@@ -2,7 +2,8 @@
 
 A real server, an open-loop client in this process, the subscribers in another one; they share out the users.
 Rounds without and with subscribers take turns, so that a machine that slows down slows both. All of it runs
-on the same cores: what the subscribers' own process takes is part of what is measured.
+on the same cores, so some of what the subscribers' own process takes is part of what is measured, although it
+gives way to the server.
 """
 
 import subprocess
@@ -42,6 +43,8 @@ class AlertFigures:
     ----------
     p99_change
         How much the 99th percentile of `Decide` moved with subscribers, as a share.
+    cpu_without, cpu_with
+        What the server takes, as a share of a core: less at the mercy of the machine than latencies are.
     to_subscriber_p50_ms, to_subscriber_p99_ms
         From the moment when the gateway had its answer until a subscriber had the alert.
     """
@@ -54,6 +57,8 @@ class AlertFigures:
     p99_without_ms: float = 0.0
     p99_with_ms: float = 0.0
     p99_change: float = 0.0
+    cpu_without: float = 0.0
+    cpu_with: float = 0.0
     to_subscriber_p50_ms: float = 0.0
     to_subscriber_p99_ms: float = 0.0
     rounds: list[dict[str, float]] = field(default_factory=list)
@@ -89,10 +94,10 @@ def measure_alerts(
             for number in range(rounds):
                 row: dict[str, float] = {}
                 with closing(_Gateway(server.target, seed=number)) as gateway:
-                    row |= _named("without", gateway.run_timed(payments[at : at + count], rate))
+                    row |= _round("without", gateway, server, payments[at : at + count], rate)
                     at += count
                     with _crowd(server.target, subscribers, folder / "came") as came:
-                        row |= _named("with", gateway.run_timed(payments[at : at + count], rate))
+                        row |= _round("with", gateway, server, payments[at : at + count], rate)
                         at += count
                         time.sleep(SETTLE_S)
                     lags += _lags(gateway.answered, came(), figures)
@@ -152,12 +157,17 @@ def _lags(answered: dict[str, float], came: dict[str, float], figures: AlertFigu
     return [(at - answered[name]) * 1e3 for name, at in came.items() if name in answered]
 
 
-def _named(side: str, measured: tuple[float, float]) -> dict[str, float]:
-    return {f"p50_{side}_ms": measured[0], f"p99_{side}_ms": measured[1]}
+def _round(
+    side: str, gateway: _Gateway, server: ServerProcess, payments: Sequence[Payment], rate: float
+) -> dict[str, float]:
+    cpu_s, begun = server.cpu_seconds(), time.monotonic()
+    p50, p99 = gateway.run_timed(payments, rate)
+    cpu = (server.cpu_seconds() - cpu_s) / (time.monotonic() - begun)
+    return {f"p50_{side}_ms": p50, f"p99_{side}_ms": p99, f"cpu_{side}": cpu}
 
 
 def _summed_up(figures: AlertFigures, lags: list[float]) -> AlertFigures:
-    for name in ("p50_without_ms", "p50_with_ms", "p99_without_ms", "p99_with_ms"):
+    for name in figures.rounds[0]:
         setattr(figures, name, round(median(row[name] for row in figures.rounds), 2))
     figures.p99_change = round(figures.p99_with_ms / figures.p99_without_ms - 1.0, 3)
     if lags:
