@@ -53,10 +53,13 @@ class AlertHub:
         Keeps the alerts.
     poll_s
         How often to look while the log goes on; while it stands still, no file is touched.
+    clock
+        The edge's clock.
     """
 
-    def __init__(self, source: AlertSource, poll_s: float) -> None:
+    def __init__(self, source: AlertSource, poll_s: float, clock: Callable[[], datetime]) -> None:
         self._source = source
+        self._clock = clock
         self._poll_s = poll_s
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="alert-reader")
         self._listeners: set[Listener] = set()
@@ -70,6 +73,15 @@ class AlertHub:
         self._to = BEGINNING
         self.now: datetime | None = None
         """The shard's time, as far as was read."""
+
+    @property
+    def expiry_time(self) -> datetime | None:
+        """The time by which alerts expire: the shard's, or the edge's where the shard's runs ahead of it.
+
+        An event may claim a time hours ahead and be believed. It must not end the time of every request to
+        authenticate that others wait for.
+        """
+        return None if self.now is None else min(self.now, self._clock())
 
     async def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``function`` gives, on a thread that may wait for files."""

@@ -1,8 +1,9 @@
 """``AlertService``: alerts to subscribers, each at its own pace, and pages of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from alerting.alert_source import BEGINNING, AlertSource, KeptSubscription, Place, SubscriptionName
 from alerting.rpc import alert_wire as wire
@@ -43,11 +44,13 @@ class _Seat:
 class AlertService:
     """Serves what a source keeps; must be made and used on the loop that serves."""
 
-    def __init__(self, source: AlertSource, params: EdgeParams, metrics: AlertMetrics) -> None:
+    def __init__(
+        self, source: AlertSource, params: EdgeParams, metrics: AlertMetrics, clock: Callable[[], datetime]
+    ) -> None:
         self._source = source
         self._params = params
         self._metrics = metrics
-        self._hub = AlertHub(source, params.alert_poll_s)
+        self._hub = AlertHub(source, params.alert_poll_s, clock)
         self._keeper = AckKeeper(source, self._hub)
         self._seats: set[_Seat] = set()
         self._named: dict[SubscriptionName, _Seat] = {}

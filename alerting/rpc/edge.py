@@ -61,7 +61,7 @@ class Edge:
         routes.add(RISK_SERVICE, RiskService(calls, describe).methods())
         routes.add(INGEST_SERVICE, IngestService(calls).methods())
         if alerts is not None:
-            self._alerts = AlertService(alerts, params, AlertMetrics(registry))
+            self._alerts = AlertService(alerts, params, AlertMetrics(registry), engine.now)
             routes.add(ALERT_SERVICE, self._alerts.methods(), subscribers=True)
             self._services.append(ALERT_SERVICE)
         routes.add_foreign(health.SERVICE_NAME, self._health)

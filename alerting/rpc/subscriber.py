@@ -105,7 +105,7 @@ class Subscriber:
                 await self._wait()
 
     def _next_up(self) -> Item | None:
-        now = self._hub.now
+        now = self._hub.expiry_time
         return None if now is None else self._window.next_up(self._loop.time(), now)
 
     async def _tell(self, context: Context, item: Item) -> None:

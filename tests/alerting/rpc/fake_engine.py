@@ -89,6 +89,7 @@ class FakeEngine:
 
     state: Health = Health.SERVING
     available: bool = True
+    time: datetime = NOW
     fault: Callable[[Payment], None] = lambda _payment: None
     offered: Callable[[Outcome | Published], None] = lambda _event: None
     answered: Callable[[Decision], None] = lambda _decision: None
@@ -155,8 +156,8 @@ class FakeEngine:
         return self.state
 
     def now(self) -> datetime:
-        """Always the same moment."""
-        return NOW
+        """As the test has set it."""
+        return self.time
 
     def hear_on(self, loop: Loop) -> None:
         """Its answers need no loop."""

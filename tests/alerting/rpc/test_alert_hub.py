@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 
 from alerting.alert_source import BEGINNING, EVERYTHING, AlertFilter, AlertPage, Place
 from alerting.rpc import alert_hub
 from alerting.rpc.alert_hub import AlertHub
-from tests.alerting.alerts_made import a_payment_alert
+from tests.alerting.alerts_made import NOON, a_payment_alert
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 
 PATIENT_S = 20.0
@@ -36,7 +37,7 @@ class Listening:
 @asynccontextmanager
 async def a_hub(source: FakeAlerts, *listeners: Listening) -> AsyncIterator[AlertHub]:
     """A hub that has looked at what is there."""
-    hub = AlertHub(source, poll_s=0.001)
+    hub = AlertHub(source, poll_s=0.001, clock=lambda: NOON)
     for listener in listeners:
         hub.join(listener)
     while listeners and hub._from is None:
@@ -150,6 +151,21 @@ def test_looking_for_what_is_rarely_wanted_takes_turns(monkeypatch: pytest.Monke
                 assert at.position == looked_to
                 found += positions(page)
             assert found == [8]
+
+    run(test)
+
+
+def test_a_shard_whose_time_runs_ahead_expires_nothing_before_its_time() -> None:
+    async def test(source: FakeAlerts) -> None:
+        listening = Listening()
+        async with a_hub(source, listening) as hub:
+            assert hub.expiry_time is None
+            for shard_s, believed_s in ((-60, -60), (0, 0), (3_600, 0)):
+                source.now = NOON + timedelta(seconds=shard_s)
+                source.add(a_payment_alert(source.head() + 1))
+                await listening.wait()
+                assert hub.expiry_time == NOON + timedelta(seconds=believed_s)
+                assert hub.now == source.now
 
     run(test)
 

@@ -24,6 +24,7 @@ from replay.gateway import GatewayError
 from tests.alerting.alerts_made import NOON, a_payment_alert, a_proximity_alert
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_alerts import FakeAlerts
+from tests.alerting.rpc.fake_engine import FakeEngine
 
 N = TypeVar("N", bound=News)
 ALL = SubscriberParams(from_beginning=True)
@@ -150,7 +151,10 @@ def test_what_is_not_acknowledged_comes_again_after_its_lease(watch: Start, aler
     assert [seen.next(Delivered).attempt for _ in range(2)] == [1, 2]
 
 
-def test_what_expires_is_told_and_lets_the_next_one_go(watch: Start, alerts: FakeAlerts) -> None:
+def test_what_expires_is_told_and_lets_the_next_one_go(
+    watch: Start, alerts: FakeAlerts, engine: FakeEngine
+) -> None:
+    engine.time = NOON + timedelta(days=1)
     alerts.add(a_payment_alert(1, lives_s=10), a_payment_alert(2, lives_s=10_000))
     alerts.now = NOON + timedelta(hours=1)
     seen = watch(NAMED)

@@ -298,7 +298,7 @@ def test_what_expired_is_kept_as_done_with(engine: FakeEngine, alerts: FakeAlert
     server = build_server(engine, "127.0.0.1:0", describe=describe, alerts=alerts)
     server.start()
     alerts.add(a_payment_alert(1, lives_s=0))
-    alerts.now = NOON + timedelta(hours=1)
+    engine.time = alerts.now = NOON + timedelta(hours=1)
     raw = Raw(server.port)
     raw.say(subscription=pb.Subscription(name="push", start=pb.START_BEGINNING))
     raw.heard()
