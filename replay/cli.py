@@ -100,7 +100,8 @@ def replay(
 @app.command("import")
 def import_(
     kind: Annotated[
-        str, typer.Argument(help="fdh, sparkov, tabformer, next-place, gowalla, geolife or osm-poi.")
+        str,
+        typer.Argument(help="fdh, sparkov, tabformer, next-place, foursquare, gowalla, geolife or osm-poi."),
     ],
     folder: Annotated[Path, typer.Argument(help="The data set's folder.")],
     out: OutOption,
@@ -110,9 +111,10 @@ def import_(
 ) -> None:
     """Turn a data set into an event stream; its labels become outcomes that come late.
 
-    fdh, sparkov and tabformer are payments, next-place is visits to places, geolife is people's tracks.
-    osm-poi gives the merchants of a directory: points of interest that have a merchant category. What can't
-    be used of a data set is counted as left out.
+    fdh, sparkov and tabformer are payments. next-place, foursquare and gowalla are visits to places, the last
+    with ways that may have led there; geolife is tracks of people, with --part visits also stays. osm-poi
+    gives the merchants of a directory: points of interest that have a merchant category. What can't be used
+    of a data set is counted as left out.
 
     Example: `tapwatch import fdh fdh-transactions --out fdh.jsonl.zst --label-delay 7d`
     """

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from flows.codec import Event
 from replay.errors import SourceError
-from replay.importers import fdh, geolife, gowalla, next_place, osm_poi, sparkov, tabformer
+from replay.importers import fdh, foursquare, geolife, gowalla, next_place, osm_poi, sparkov, tabformer
 from replay.importers.source_table import count_rows
 from replay.streams import StreamWriter
 
@@ -50,6 +50,7 @@ SOURCES: Final[dict[str, Source]] = {
     "fdh": Source(lambda folder, chosen, _: fdh.events(folder, chosen.label_delay)),
     "sparkov": Source(lambda folder, chosen, _: sparkov.events(folder, chosen.label_delay)),
     "tabformer": Source(lambda folder, chosen, _: tabformer.events(folder, chosen.label_delay)),
+    "foursquare": Source(lambda folder, _, __: foursquare.events(folder), foursquare.count_rows),
     "gowalla": Source(lambda folder, _, __: gowalla.events(folder), gowalla.count_rows),
     "next-place": Source(
         lambda folder, chosen, _: next_place.events(folder, chosen.part or next_place.PARTS[0]),
