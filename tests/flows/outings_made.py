@@ -19,7 +19,7 @@ SHOP = "bakery"
 HABIT = NOON.replace(hour=11)
 """When the user is at the shop, every day: noon in Brussels."""
 BEFORE = HABIT - 6 * HOUR
-TODAY = HABIT + 20 * DAY
+TODAY = HABIT + 25 * DAY
 """The day after the last of those visits, at the same time."""
 
 
@@ -40,8 +40,14 @@ def visit(at: datetime, merchant: str = SHOP, user: str = USER) -> Visit:
     return Visit(f"v/{user}/{at.timestamp():.0f}", user, merchant, at)
 
 
-def visits(days: int = 20, **more: Any) -> list[Visit]:
-    return [visit(HABIT + day * DAY, **more) for day in range(days)]
+def visits(days: int = 25, users: Sequence[str] = (USER,)) -> list[Visit]:
+    """Every day at the office in the morning, at the shop at noon, at the gym in the evening."""
+    return [
+        visit(HABIT + day * DAY + hour, name, user)
+        for day in range(days)
+        for name, hour in (("office", -4 * HOUR), (SHOP, 0 * HOUR), ("gym", 7 * HOUR))
+        for user in users
+    ]
 
 
 def fix(at: datetime, east_m: float, north_m: float = 0.0, **more: Any) -> Location:
@@ -70,9 +76,15 @@ def tick(at: datetime) -> Location:
     return fix(at, 90_000.0, user_id="somebody")
 
 
+FRIENDS = ("u/2", "u/3", "u/4")
+"""Others with the same habits, from whom the models learn as well."""
+
+
 def of_habit(*more: Event, **wish: Any) -> list[Event]:
-    """A user with the habit, as far as yesterday."""
-    return [consent(), wishes(**wish), shop(), *visits(), *more]
+    """A user with the habit, as far as this morning at the office."""
+    people = (USER, *FRIENDS)
+    facts = [*(consent(user=user) for user in people), wishes(**wish), shop()]
+    return [*facts, *visits(users=people), visit(TODAY - 4 * HOUR, "office"), *more]
 
 
 class Town(Shard):

@@ -1,0 +1,317 @@
+"""Users on their way, inside the shard task: which merchant is told of, when, and what is kept of it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alerting.alerts import Basis
+from alerting.delivery.person import Person
+from detectors.events import Channel, Outcome, OutcomeKind, ThreeDSStatus, Verdict
+from detectors.habits.habits import Habits
+from detectors.habits.places import merchant_token
+from flows import keys
+from flows.codec import Event
+from tests.flows.outings_made import (
+    DAY,
+    HOUR,
+    MINUTE,
+    TODAY,
+    USER,
+    Town,
+    consent,
+    fate,
+    fix,
+    of_habit,
+    rest,
+    shop,
+    tick,
+    visit,
+    walk,
+    wishes,
+)
+from tests.flows.shards_made import payment
+
+ARRIVAL = walk(TODAY - 4 * MINUTE, 350, -20)
+"""Coming to the shop at the usual time."""
+
+
+def minutes(first: int, last: int) -> list[Event]:
+    """Time passes from so many minutes before the usual time to so many after."""
+    return [tick(TODAY + number * MINUTE) for number in range(first, last + 1)]
+
+
+# On the way.
+
+
+def test_who_comes_to_a_place_at_its_hour_is_told_once() -> None:
+    (told,) = Town(of_habit()).told(*ARRIVAL, *rest(TODAY, -20))
+    alert, details = told.alert, told.alert.proximity
+    assert details is not None
+    assert (fate(told), alert.user_id, details.merchant_id, details.basis) == (
+        "SENT",
+        USER,
+        "bakery",
+        Basis.HABIT,
+    )
+    assert details.probability > 0.8
+    assert 150.0 < details.distance_m < 300.0
+    assert details.eta_s == pytest.approx(details.distance_m / 1.4, rel=0.05)
+    assert (details.usual_weekday, details.usual_minute) == (None, 12 * 60)
+    assert alert.event_time < TODAY < alert.not_after
+    assert alert.collapse_key == "proximity"
+
+
+def test_at_another_hour_it_is_unlikely() -> None:
+    town = Town(of_habit(visit(TODAY)))
+    assert set(town.fates(*walk(TODAY + 6 * HOUR, 350, -20))) == {"UNLIKELY"}
+
+
+@pytest.mark.parametrize("mps", [9.0, 14.0, 30.0])
+@pytest.mark.parametrize("start_m", [250, 1_500])
+def test_driving_past_is_no_candidate(mps: float, start_m: int) -> None:
+    town = Town(of_habit())
+    assert town.told(*walk(TODAY - 4 * MINUTE, start_m, -1_500, 20, mps=mps), *minutes(0, 20)) == []
+
+
+def test_who_passes_by_in_a_car_is_not_shown_around_either() -> None:
+    town = Town(of_habit(shop("other", 400.0)))
+    assert town.told(*walk(TODAY - 4 * MINUTE, 3_000, -1_500, 250, mps=14)) == []
+
+
+def test_without_habits_there_is_nothing_to_tell() -> None:
+    assert Town([consent(), wishes(), shop()]).told(*walk(TODAY - 25 * DAY, 350, -20)) == []
+
+
+def test_what_happened_long_ago_is_no_occasion() -> None:
+    town = Town(of_habit(tick(TODAY + HOUR)))
+    assert town.told(*ARRIVAL, *rest(TODAY, -20)) == []
+
+
+def test_who_was_there_just_now_is_not_told_of_it() -> None:
+    town = Town(of_habit(visit(TODAY)))
+    assert town.told(*walk(TODAY + 30 * MINUTE, 350, -20)) == []
+
+
+def test_zone_that_is_unknown_may_be_night() -> None:
+    assert set(Town(of_habit(zone="Mars/Olympus")).fates(*ARRIVAL)) == {"ZONE_UNKNOWN"}
+
+
+def test_position_that_is_made_up_casts_doubt_for_a_while() -> None:
+    liar = fix(TODAY - 10 * MINUTE, 500, mocked=True)
+    assert set(Town(of_habit(liar)).fates(*ARRIVAL)) == {"POSITION_DOUBTED"}
+    liar = fix(TODAY - 30 * MINUTE, 500, mocked=True)
+    assert Town(of_habit(liar)).fates(*ARRIVAL) == ["SENT"]
+
+
+def test_one_moment_is_one_candidate_however_much_happens_in_it() -> None:
+    # Another user's event has set the clock; then all positions of the way come at once.
+    town = Town(of_habit(visit(TODAY), tick(TODAY + 6 * HOUR + 4 * MINUTE)))
+    (told,) = town.told(*walk(TODAY + 6 * HOUR, 350, 60))
+    assert fate(told) == "UNLIKELY"
+
+
+# Time alone.
+
+
+def test_hour_of_a_habit_comes_while_the_user_is_near() -> None:
+    town = Town(of_habit())
+    start = TODAY - 4 * HOUR
+    assert town.told(*rest(start, 250, 20)) == []
+    told = [(each.alert.event_time - start, fate(each)) for each in town.told(*minutes(-219, -60))]
+    assert told == [(timedelta(minutes=41), "SENT")]  # the first record that makes 40 minutes pass
+
+
+def test_with_an_old_position_no_hour_counts() -> None:
+    town = Town(of_habit())
+    assert town.told(*rest(TODAY - 4 * HOUR, 250), *minutes(-200, 60)) == []
+
+
+def test_after_a_leap_of_time_nothing_is_told_of_before_it() -> None:
+    town = Town(of_habit(fix(TODAY - 4 * HOUR, 20)))
+    assert town.told(tick(TODAY)) == []
+
+
+# Waiting.
+
+
+def test_alert_waits_for_the_end_of_quiet_hours() -> None:
+    town = Town(of_habit(quiet_from_min=0, quiet_to_min=12 * 60))
+    assert town.told(*ARRIVAL[:30]) == []
+    told = town.told(*rest(TODAY - MINUTE, 100, 2))
+    assert [(fate(each), each.alert.event_time >= TODAY) for each in told] == [("SENT", True)]
+    before = Town(of_habit()).told(*ARRIVAL)[0].alert
+    assert told[0].alert.alert_id == before.alert_id
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "fates"),
+    [
+        ([], ["SENT"]),
+        ([shop(closed=True, event_time=TODAY - MINUTE)], ["MERCHANT_GONE"]),
+        ([shop(opening_hours="22:00-23:00", event_time=TODAY - MINUTE)], ["CLOSED"]),
+        ([visit(TODAY - MINUTE)], ["VISITED"]),
+        (walk(TODAY - 2 * MINUTE, 150, 600, mps=6), ["LEFT"]),
+        ([wishes(zone=None, at=TODAY - MINUTE)], ["ZONE_UNKNOWN"]),
+        ([fix(TODAY - MINUTE, 150, mocked=True)], ["POSITION_DOUBTED"]),
+        ([consent(granted=False, at=TODAY - MINUTE)], ["NO_CONSENT"]),
+        ([tick(TODAY + HOUR)], ["EXPIRED"]),
+    ],
+)
+def test_what_waited_is_judged_again(meanwhile: list[Event], fates: list[str]) -> None:
+    town = Town(of_habit(quiet_from_min=0, quiet_to_min=12 * 60))
+    assert town.told(*ARRIVAL[:25]) == []
+    assert town.fates(*meanwhile, *minutes(0, 2)) == fates
+
+
+def test_alert_waits_for_a_shop_that_opens_soon_and_no_longer_than_it_holds() -> None:
+    opens_soon = shop(opening_hours="12:02-14:00", event_time=TODAY - DAY)
+    town = Town(of_habit(opens_soon))
+    assert town.told(*ARRIVAL[:25]) == []
+    (told,) = town.told(*minutes(0, 4))
+    assert (fate(told), told.alert.event_time) == ("SENT", TODAY + 3 * MINUTE)
+    opens_late = shop(opening_hours="15:00-16:00", event_time=TODAY - DAY)
+    assert set(Town(of_habit(opens_late)).fates(*ARRIVAL)) == {"CLOSED"}
+
+
+def test_nothing_holds_longer_than_the_shop_is_open() -> None:
+    closes = shop(opening_hours="10:00-12:01", event_time=TODAY - DAY)
+    (told,) = Town(of_habit(closes)).told(*ARRIVAL)
+    assert told.alert.not_after < TODAY + MINUTE
+
+
+# Consent.
+
+
+def test_withdrawal_erases_where_the_user_was_and_ends_what_waits() -> None:
+    town = Town(of_habit(quiet_from_min=0, quiet_to_min=12 * 60))
+    town.add(*ARRIVAL[:25])
+    town.commit()
+    assert town.store.load(keys.outing("default", USER)) is not None
+    # The very event that would let the alert go, had it not been for what it says.
+    assert town.fates(consent(granted=False, at=TODAY + MINUTE), *minutes(2, 30)) == ["NO_CONSENT"]
+    assert town.told(*walk(TODAY + HOUR, 350, -20), visit(TODAY + HOUR)) == []
+    town.commit()
+    left = {key for key in town.store.states if key.endswith(f"default/{USER}")}
+    assert left == {f"person/default/{USER}", f"user/default/{USER}"}
+
+
+def test_of_alerts_that_were_sent_only_the_times_outlive_a_withdrawal() -> None:
+    town = Town(of_habit())
+    assert town.fates(*ARRIVAL) == ["SENT"]
+    name, key = merchant_token("bakery").to_bytes(4, "little"), keys.person("default", USER)
+    town.commit()
+    assert name in town.store.states[key]
+    town.add(consent(granted=False, at=TODAY + HOUR))
+    town.commit()
+    assert name not in town.store.states[key]
+    person = Person.unpack(town.store.states[key])
+    assert [(sent.token, sent.is_similar) for sent in person.sent_lately()] == [(0, False)]
+    assert person.offered_lately() == []
+
+
+def test_positions_of_before_the_consent_are_not_looked_at() -> None:
+    town = Town(of_habit())
+    town.add(consent(granted=False, at=TODAY - 3 * HOUR), consent(at=TODAY))
+    town.add(fix(TODAY - HOUR, 0.0))
+    town.commit()
+    assert town.store.load(keys.outing("default", USER)) is None
+
+
+# Step-ups.
+
+
+def test_no_alert_while_the_user_is_asked_to_authenticate_a_payment() -> None:
+    asked = payment(1, user_id=USER, event_time=TODAY - 5 * MINUTE, mcc="7995", channel=Channel.ECOMMERCE)
+    assert set(Town(of_habit(asked)).fates(*ARRIVAL)) == {"STEP_UP_OPEN"}
+    answered = Outcome(
+        "o",
+        "t-1",
+        USER,
+        OutcomeKind.STEP_UP,
+        Verdict.UNDECIDED,
+        TODAY - 4 * MINUTE,
+        three_ds_status=ThreeDSStatus.Y,
+    )
+    assert Town(of_habit(asked, answered)).fates(*ARRIVAL) == ["SENT"]
+
+
+# Merchants like those of the user.
+
+
+def of_a_chain() -> Town:
+    """The user's shop belongs to a chain, as they know since they went there yesterday evening."""
+    known = shop(chain_id="rolls", event_time=TODAY - 20 * HOUR)
+    return Town(of_habit(known, visit(TODAY - 16 * HOUR)))
+
+
+@pytest.mark.parametrize(
+    ("alike", "fates"),
+    [({"mcc": "5462"}, ["SENT"]), ({"mcc": None, "chain_id": "rolls"}, ["SENT"]), ({"mcc": "0001"}, [])],
+)
+def test_merchant_like_the_users_own_is_found_while_walking(alike: dict[str, str], fates: list[str]) -> None:
+    town = of_a_chain()
+    town.add(shop("twin", 5_000.0, **alike), shop("twin-2", 4_900.0, **alike))
+    found = town.told(*walk(TODAY - 2 * MINUTE, 5_200, 5_100))
+    assert [fate(each) for each in found] == fates
+    for each in found:
+        details = each.alert.proximity
+        assert details is not None
+        assert details.usual_minute is None
+        assert (details.merchant_id, details.basis) == ("twin", Basis.SIMILAR)
+
+
+def test_who_drives_is_not_shown_around_and_later_on_foot_at_once() -> None:
+    town = of_a_chain()
+    town.add(shop("twin", 5_000.0))
+    assert town.told(*walk(TODAY - 10 * MINUTE, 9_000, 5_300, mps=14)) == []
+    assert town.fates(*walk(TODAY, 5_290, 5_200)) == ["SENT"]
+
+
+# What is learned of it.
+
+
+def habits(town: Town) -> Habits:
+    town.commit()
+    return Habits.unpack(town.store.states[keys.habits("default", USER)])
+
+
+def test_visit_takes_the_chance_and_a_chance_that_ends_was_passed() -> None:
+    taken, passed = Town(of_habit(*ARRIVAL, visit(TODAY))), Town(of_habit(*ARRIVAL, *minutes(1, 45)))
+    came, went_on = (habits(town).conversion(merchant_token("bakery")) for town in (taken, passed))
+    assert (came.came, came.passed, came.ignored) == (1.0, 0.0, 0.0)
+    assert (went_on.came, went_on.passed, went_on.ignored) == (0.0, 1.0, 1.0)
+
+
+def test_visit_of_long_before_the_chance_does_not_take_it() -> None:
+    town = Town(of_habit(*ARRIVAL, visit(TODAY - 20 * HOUR), *minutes(1, 45)))
+    assert habits(town).conversion(merchant_token("bakery")).passed == 1.0
+
+
+def test_one_way_is_one_chance_also_where_it_is_begun_twice() -> None:
+    away = walk(TODAY, 200, 900, mps=7)
+    again = walk(TODAY + 12 * MINUTE, 350, 200)
+    town = Town(of_habit(*ARRIVAL[:20], *away, *again, visit(TODAY + 20 * MINUTE)))
+    conversion = habits(town).conversion(merchant_token("bakery"))
+    assert conversion.came + conversion.passed == 1.0
+
+
+def test_alerts_that_are_ignored_make_the_next_less_probable() -> None:
+    town, said = Town(of_habit()), []
+    for day in range(3):
+        for each in town.told(*(replace(at, event_time=at.event_time + day * DAY) for at in ARRIVAL)):
+            assert each.alert.proximity is not None
+            said.append(each.alert.proximity.probability)
+        town.add(*(tick(TODAY + day * DAY + n * HOUR) for n in range(1, 24)))
+    assert said == sorted(said, reverse=True)
+    assert said[-1] < said[0]
+
+
+def test_alert_names_the_one_that_it_takes_the_place_of() -> None:
+    town = Town(of_habit(shop("gym", 600.0)))
+    (first,) = town.told(*ARRIVAL)
+    assert first.alert.supersedes is None
+    later = walk(TODAY + 2 * MINUTE, 400, 560)
+    for each in town.told(*later):
+        holds = each.alert.event_time <= first.alert.not_after
+        assert each.alert.supersedes == (first.alert.alert_id if holds else None)
