@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -249,7 +250,7 @@ def of_a_chain() -> Town:
     ("alike", "fates"),
     [({"mcc": "5462"}, ["SENT"]), ({"mcc": None, "chain_id": "rolls"}, ["SENT"]), ({"mcc": "0001"}, [])],
 )
-def test_merchant_like_the_users_own_is_found_while_walking(alike: dict[str, str], fates: list[str]) -> None:
+def test_merchant_like_the_users_own_is_found_while_walking(alike: dict[str, Any], fates: list[str]) -> None:
     town = of_a_chain()
     town.add(shop("twin", 5_000.0, **alike), shop("twin-2", 4_900.0, **alike))
     found = town.told(*walk(TODAY - 2 * MINUTE, 5_200, 5_100))
