@@ -11,6 +11,7 @@ import pytest
 
 from alerting.delivery.params import DeliveryParams
 from alerting.delivery.person import Quiet
+from alerting.proximity.herald import Herald
 from alerting.proximity.params import ProximityParams
 from detectors.events import (
     Channel,
@@ -27,7 +28,6 @@ from detectors.events import (
     Visit,
 )
 from flows.alert_params import AlertParams
-from flows.alert_stages import AlertStages
 from flows.codec import Event
 from flows.log import MemoryLog, NewRecord
 from flows.outputs import AlertRaised, Decided, Output, TaskFault
@@ -43,9 +43,9 @@ EAGER = AlertParams(
     delivery=DeliveryParams(
         min_probability=0.02,
         min_probability_similar=0.02,
-        max_per_day=3,
-        max_per_week=9,
-        spacing_s=900,
+        max_per_day=2,
+        max_per_week=5,
+        spacing_s=600,
         merchant_cooldown_s=3_600,
     ),
 )
@@ -53,7 +53,7 @@ EAGER = AlertParams(
 USERS = ("u/1", "u-2", "u-3", "u-4")
 ZONES = ("Europe/Brussels", "America/St_Johns", "Australia/Lord_Howe", "Mars/Olympus", None)
 SEEDS = range(12)
-HOURS = (None, None, "Mo-Su 07:00-19:00", "11:30-14:00,18:00-23:00")
+HOURS = (None, None, None, None, "Mo-Su 07:00-19:00", "11:30-14:00,18:00-23:00")
 
 
 class _Life:
@@ -106,7 +106,7 @@ class _Life:
         dice, (east, north) = self._dice, self._at[user]
         point = place(east + dice.gauss(0, 4), north + dice.gauss(0, 4))
         position = Position(point.lat, point.lon, dice.choice((5.0, 12.0, 60.0, None)))
-        return Location(user, position, at, device_id="phone", mocked=dice.random() < 0.01)
+        return Location(user, position, at, device_id="phone", mocked=dice.random() < 0.004)
 
     def _visits(self, user: str) -> Iterator[Event]:
         name = self._dice.choice(list(self._shops)[:4] + [self._near(user)])
@@ -159,7 +159,7 @@ class _Life:
         yield Preferences(
             user,
             at,
-            time_zone=self._dice.choice(ZONES),
+            time_zone=self._dice.choice((*ZONES[:3], *ZONES)),
             quiet_from_min=quiet[0],
             quiet_to_min=quiet[1],
         )
@@ -246,7 +246,7 @@ def test_stopped_or_killed_anywhere_all_is_the_same(seed: int, cached_objects: i
     run = _Run(_stream(seed), cached_objects)
     reached = 0
     while reached < run.log.end:
-        reached = min(run.log.end, reached + dice.choice((1, 2, 5, 40, 150)))
+        reached = min(run.log.end, reached + dice.choice((1, 1, 3, 10, 60)))
         run.run(reached)
         if dice.random() < 0.7:
             run.commit()
@@ -256,17 +256,6 @@ def test_stopped_or_killed_anywhere_all_is_the_same(seed: int, cached_objects: i
     assert run.outputs == plain.outputs
     assert run.store.states == plain.store.states
     assert run.store.alert_rows((0, 0), 10**6) == plain.store.alert_rows((0, 0), 10**6)
-
-
-@pytest.mark.parametrize("seed", list(SEEDS)[:4])
-def test_committed_after_each_record_and_started_anew_all_is_the_same(seed: int) -> None:
-    run = _Run(_stream(seed), cached_objects=3)
-    for position in range(1, run.log.end + 1):
-        run.run(position)
-        run.commit()
-        run.start()
-    assert run.outputs == _plain(seed).outputs
-    assert run.store.states == _plain(seed).store.states
 
 
 # Laws, by an oracle that knows events, decisions and the clock on the wall.
@@ -339,13 +328,14 @@ def test_nothing_is_sent_that_must_not_be(seed: int) -> None:
 def test_much_of_all_this_happens() -> None:
     said = [fate(raised) for seed in SEEDS for raised in proximity(_all(_plain(seed)))]
     counts = {word: said.count(word) for word in said}
-    assert counts["SENT"] > 60
+    assert counts["SENT"] > 40
     seldom = (
         "QUIET_HOURS",
         "STEP_UP_OPEN",
         "ZONE_UNKNOWN",
         "TOO_SOON",
         "DAY_BUDGET",
+        "WEEK_BUDGET",
         "POSITION_DOUBTED",
         "CLOSED",
     )
@@ -354,7 +344,7 @@ def test_much_of_all_this_happens() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_faults_and_whoever_withdrew_left_nothing(seed: int) -> None:
-    run, last = _plain(seed), dict[str, bool]()
+    run = _plain(seed)
     assert [each for each in _all(run) if isinstance(each, TaskFault)] == []
     oracles = {user: _Oracle() for user in USERS}
     for event in _stream(seed):
@@ -372,7 +362,7 @@ def test_nothing_faults_and_whoever_withdrew_left_nothing(seed: int) -> None:
 def test_fault_in_what_leads_to_alerts_changes_no_decision_and_nothing_that_is_kept(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _break(monkeypatch, lambda: seed)
+    _break(monkeypatch, seed)
     faulty, again = _Run(_stream(seed)).whole(), _Run(_stream(seed), cached_objects=3)
     dice = Random(seed)
     for position in range(1, again.log.end + 1):
@@ -389,19 +379,14 @@ def test_fault_in_what_leads_to_alerts_changes_no_decision_and_nothing_that_is_k
     assert again.store.states == faulty.store.states
 
 
-def _break(monkeypatch: pytest.MonkeyPatch, seed: Callable[[], int]) -> None:
+def _break(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Let the guide's deepest step fail at some times of the log."""
-    from alerting.proximity.herald import Herald
-
     sound = Herald.judge
 
     def judge(self: Herald, who: Any, meetings: Any) -> Any:
         found = sound(self, who, meetings)
-        if found and who.position % 3 == seed() % 3:
+        if found and who.position % 3 == seed % 3:
             raise RuntimeError("planted")
         return found
 
     monkeypatch.setattr(Herald, "judge", judge)
-
-
-assert AlertStages
