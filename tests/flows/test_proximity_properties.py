@@ -44,7 +44,7 @@ EAGER = AlertParams(
         min_probability=0.02,
         min_probability_similar=0.02,
         max_per_day=2,
-        max_per_week=5,
+        max_per_week=3,
         spacing_s=600,
         merchant_cooldown_s=3_600,
     ),
@@ -52,7 +52,7 @@ EAGER = AlertParams(
 """Settings under which much is sent, so that what must not be sent has its chance."""
 USERS = ("u/1", "u-2", "u-3", "u-4")
 ZONES = ("Europe/Brussels", "America/St_Johns", "Australia/Lord_Howe", "Mars/Olympus", None)
-SEEDS = range(12)
+SEEDS = range(8)
 HOURS = (None, None, None, None, "Mo-Su 07:00-19:00", "11:30-14:00,18:00-23:00")
 
 
@@ -109,7 +109,7 @@ class _Life:
         return Location(user, position, at, device_id="phone", mocked=dice.random() < 0.004)
 
     def _visits(self, user: str) -> Iterator[Event]:
-        name = self._dice.choice(list(self._shops)[:4] + [self._near(user)])
+        name = self._dice.choice([*list(self._shops)[:4], self._near(user)])
         self._count += 1
         ago = self._dice.choice((0, 0, 60, 40_000))
         yield Visit(f"v-{self._count}", user, name, self._pass(5) - timedelta(seconds=ago))
@@ -246,7 +246,7 @@ def test_stopped_or_killed_anywhere_all_is_the_same(seed: int, cached_objects: i
     run = _Run(_stream(seed), cached_objects)
     reached = 0
     while reached < run.log.end:
-        reached = min(run.log.end, reached + dice.choice((1, 1, 3, 10, 60)))
+        reached = min(run.log.end, reached + dice.choice((1, 3, 10, 60, 150)))
         run.run(reached)
         if dice.random() < 0.7:
             run.commit()
@@ -279,9 +279,8 @@ class _Oracle:
         elif isinstance(event, Preferences):
             if self.wish is None or event.event_time >= self.wish.event_time:
                 self.wish = event
-        elif isinstance(event, Outcome) and event.outcome_kind is OutcomeKind.STEP_UP:
-            if event.three_ds_status is not ThreeDSStatus.C:
-                self.open.pop(event.transaction_id, None)
+        elif isinstance(event, Outcome) and event.three_ds_status in (ThreeDSStatus.Y, ThreeDSStatus.N):
+            self.open.pop(event.transaction_id, None)
 
     def may_send(self, raised: AlertRaised) -> None:
         at, params = raised.alert.event_time, EAGER.delivery
@@ -328,7 +327,7 @@ def test_nothing_is_sent_that_must_not_be(seed: int) -> None:
 def test_much_of_all_this_happens() -> None:
     said = [fate(raised) for seed in SEEDS for raised in proximity(_all(_plain(seed)))]
     counts = {word: said.count(word) for word in said}
-    assert counts["SENT"] > 40
+    assert counts["SENT"] > 30
     seldom = (
         "QUIET_HOURS",
         "STEP_UP_OPEN",
@@ -339,7 +338,7 @@ def test_much_of_all_this_happens() -> None:
         "POSITION_DOUBTED",
         "CLOSED",
     )
-    assert {word: counts.get(word, 0) for word in seldom if counts.get(word, 0) < 5} == {}
+    assert {word: counts.get(word, 0) for word in seldom if counts.get(word, 0) < 3} == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -358,7 +357,7 @@ def test_nothing_faults_and_whoever_withdrew_left_nothing(seed: int) -> None:
 # Faults.
 
 
-@pytest.mark.parametrize("seed", list(SEEDS)[:6])
+@pytest.mark.parametrize("seed", list(SEEDS)[:4])
 def test_fault_in_what_leads_to_alerts_changes_no_decision_and_nothing_that_is_kept(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
