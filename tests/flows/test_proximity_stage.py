@@ -112,6 +112,14 @@ def test_one_moment_is_one_candidate_however_much_happens_in_it() -> None:
     assert fate(told) == "UNLIKELY"
 
 
+def test_clock_of_the_user_counts_from_when_it_is_known_on() -> None:
+    before: list[Event] = [*ARRIVAL[:4], wishes(zone="Asia/Tokyo", at=ARRIVAL[3].event_time)]
+    whole, parts = Town(of_habit(*before)), Town(of_habit(*before))
+    parts.restart()
+    told = whole.told(*ARRIVAL[4:])
+    assert told == parts.told(*ARRIVAL[4:]) != []
+
+
 # Time alone.
 
 
