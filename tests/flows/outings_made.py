@@ -83,7 +83,7 @@ FRIENDS = ("u/2", "u/3", "u/4")
 def of_habit(*more: Event, **wish: Any) -> list[Event]:
     """A user with the habit, as far as this morning at the office."""
     people = (USER, *FRIENDS)
-    facts = [*(consent(user=user) for user in people), wishes(**wish), shop()]
+    facts: list[Event] = [*(consent(user=user) for user in people), wishes(**wish), shop()]
     return [*facts, *visits(users=people), visit(TODAY - 4 * HOUR, "office"), *more]
 
 
