@@ -65,10 +65,12 @@ class HabitStage:
 
     def payment(self, position: int, payment: Payment) -> None:
         """Learn the visit that a payment tells of, where the payer stood at the merchant's."""
-        if not is_at_merchant(payment):
+        tenant, user_id = payment.tenant, payment.user_id
+        allowed = self._people.allows_places(tenant, user_id, seconds(payment.event_time))
+        if not (allowed and is_at_merchant(payment)):
             return
         place = self._place(payment.tenant, payment.merchant_id, payment.mcc)
-        if not self._is_same_visit(payment.tenant, payment.user_id, place, payment.event_time):
+        if not self._is_same_visit(tenant, user_id, place, payment.event_time):
             self._learn(position, payment, place, payment.event_time, payment.kind)
 
     def moment(self, tenant: str, user_id: str, time_s: int) -> Moment:
@@ -120,7 +122,10 @@ class HabitStage:
         )
 
     def _place(self, tenant: str, merchant_id: str, mcc: str | None) -> Place:
-        return self._find_place(tenant, merchant_id) or place_of(merchant_id, mcc)
+        """The merchant as the directory knows it, and its category as a payment does."""
+        told = place_of(merchant_id, mcc)
+        known = self._find_place(tenant, merchant_id)
+        return told if known is None else known._replace(mcc=known.mcc or told.mcc)
 
     def habits(self, tenant: str, user_id: str) -> Habits:
         """The user's habits; none where nothing is known."""
