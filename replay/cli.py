@@ -22,7 +22,7 @@ from flows.cli import (
     policy_or_exit,
     settings_or_exit,
 )
-from replay import cli_broker, cli_drills, cli_judge, cli_kafka, cli_live, cli_tail
+from replay import cli_broker, cli_drills, cli_judge, cli_kafka, cli_live, cli_play, cli_tail
 from replay.cli_output import fail_if_damaged, print_summary, progress_bar, warn_of_damage
 from replay.errors import ReplayError
 
@@ -34,6 +34,7 @@ __all__ = [
     "cli_judge",
     "cli_kafka",
     "cli_live",
+    "cli_play",
     "cli_status",
     "cli_tail",
     "cli_topics",

@@ -1,27 +1,23 @@
 """Replay equals live: one digest for every way to decide the same stream."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any
 
-from alerting.engine import Published
-from detectors.events import Outcome, Payment
+from detectors.events import Payment
 from flows.codec import Event
 from flows.policy_file import default_policy_text
 from replay.diff import diff_runs
 from replay.drills.assassin import PATIENT, Assassin, Say, payments_needed
 from replay.drills.needs import require_payments
-from replay.gateway import GatewayClient, GatewayError, RpcProblem
+from replay.gateway import GatewayClient, GatewayError
 from replay.ledger import decisions_in
+from replay.play import PLAYED, Played, play
 from replay.record import record
 from replay.run import ReplayParams, replay
 from replay.server_process import ServerProcess
 from replay.streams import StreamWriter
-
-_PUBLISHED: Final = (Outcome, *get_args(Published))
-_SENT: Final = (Payment, *_PUBLISHED)
 
 
 @dataclass(slots=True)
@@ -50,7 +46,7 @@ def equality_drill(
         When so many kills would leave no server to ask.
     """
     report = EqualityReport()
-    sent = [event for event in events if isinstance(event, _SENT)]
+    sent = [event for event in events if isinstance(event, PLAYED)]
     require_payments("equality", sum(isinstance(event, Payment) for event in sent), payments_needed(kills))
     stream = folder / "sent.jsonl"
     with StreamWriter(stream) as writer:
@@ -99,31 +95,17 @@ def _serve(events: Sequence[Event], data: Path, kills: int, seed: int, problems:
 def _send_all(
     events: Sequence[Event], server: ServerProcess, assassin: Assassin, problems: list[str]
 ) -> None:
-    at = 0
+    at, played = 0, Played()
     while at < len(events):
         with GatewayClient(server.target) as client:
             try:
-                for answered in _send(client, events[at:], problems):
+                for answered in play(client, events[at:], played):
                     at += answered
                     assassin.progress = at / len(events)
             except GatewayError:
                 pass  # the server died: what has no answer is sent again to the next one
         if at < len(events):
             assassin.wait_for_restart()
-
-
-def _send(client: GatewayClient, events: Sequence[Event], problems: list[str]) -> Iterator[int]:
-    """Send in order, payments pipelined; yields how many more events are done."""
-    for is_payment, group in groupby(events, key=lambda event: isinstance(event, Payment)):
-        if is_payment:
-            for answer in client.decide_stream(event for event in group if isinstance(event, Payment)):
-                if isinstance(answer, RpcProblem):
-                    problems.append(f"{answer.code} {answer.message}")
-                elif answer.fallback_cause is not None:
-                    problems.append(f"{answer.transaction_id}: fallback, {answer.fallback_cause}")
-                yield 1
-        else:
-            rest = [event for event in group if isinstance(event, _PUBLISHED)]
-            summary = client.publish(rest)
-            problems += [f"{problem.code} {problem.message}" for _, problem in summary.problems]
-            yield len(rest)
+    problems += played.problems
+    if played.fallbacks:
+        problems.append(f"{played.fallbacks} answers came from the fallback")
