@@ -10,6 +10,7 @@ from alerting.decision import PolicyActivated
 from detectors.checks import EARLIEST
 from detectors.events import Location
 from flows.cli import Exit
+from flows.codec import Event
 from geo import Position
 from replay.cli import app
 from replay.gateway import GatewayClient, GatewayError
@@ -20,7 +21,7 @@ from tests.alerting.rpc.fake_engine import NOW, FakeEngine, a_payment, an_outcom
 
 HERE = Location("u-1", Position(50.0, 4.0), NOW)
 POLICY = PolicyActivated("", "v", EARLIEST)
-EVENTS = [
+EVENTS: list[Event] = [
     replace(a_payment(), transaction_id="t-1"),
     HERE,
     an_outcome(),
