@@ -8,11 +8,14 @@ import pytest
 
 from alerting.alerts import Basis
 from alerting.delivery.person import Person
+from alerting.proximity.guide import Guide
+from alerting.proximity.meeting import Guided
 from detectors.events import Channel, Outcome, OutcomeKind, ThreeDSStatus, Verdict
 from detectors.habits.habits import Habits
 from detectors.habits.places import merchant_token
 from flows import keys
 from flows.codec import Event
+from flows.outputs import AlertRaised, Decided, TaskFault
 from tests.flows.outings_made import (
     DAY,
     HOUR,
@@ -245,6 +248,19 @@ def test_no_alert_while_the_user_is_asked_to_authenticate_a_payment() -> None:
     assert Town(of_habit(asked, answered)).fates(*ARRIVAL) == ["SENT"]
 
 
+def test_fault_on_the_way_takes_no_alert_about_a_payment_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town(of_habit(*ARRIVAL[:5]))
+
+    def fails(_guide: Guide, _who: Guided) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(Guide, "expire", fails)
+    said = town.add(payment(1, user_id=USER, event_time=TODAY, mcc="7995"))
+    assert [type(each) for each in said] == [Decided, AlertRaised, TaskFault]
+    monkeypatch.undo()
+    assert town.fates(*walk(TODAY + HOUR, 350, -20)) == ["SENT"]
+
+
 # Merchants like those of the user.
 
 
@@ -273,8 +289,15 @@ def test_merchant_like_the_users_own_is_found_while_walking(alike: dict[str, Any
 def test_who_drives_is_not_shown_around_and_later_on_foot_at_once() -> None:
     town = of_a_chain()
     town.add(shop("twin", 5_000.0))
-    assert town.told(*walk(TODAY - 10 * MINUTE, 9_000, 5_300, mps=14)) == []
-    assert town.fates(*walk(TODAY, 5_290, 5_200)) == ["SENT"]
+    # So far away they look around first, then again when they are near the shop.
+    assert town.told(*walk(TODAY - 11 * MINUTE, 13_500, 5_080, mps=14)) == []
+    assert town.fates(*walk(TODAY, 5_080, 5_200)) == ["SENT"]
+
+
+def test_nobody_is_shown_around_where_they_were_long_ago() -> None:
+    town = of_a_chain()
+    town.add(shop("twin", 5_000.0), tick(TODAY + HOUR))
+    assert town.told(*walk(TODAY - 2 * MINUTE, 5_200, 5_100)) == []
 
 
 # What is learned of it.
