@@ -1,5 +1,6 @@
 """Users on their way, inside the shard task: which merchant is told of, when, and what is kept of it."""
 
+from array import array
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,9 @@ from alerting.delivery.person import Person
 from alerting.proximity.guide import Guide
 from alerting.proximity.meeting import Guided
 from detectors.events import Channel, Outcome, OutcomeKind, ThreeDSStatus, Verdict
+from detectors.habits import intent
 from detectors.habits.habits import Habits
+from detectors.habits.intent import Chance, IntentModel
 from detectors.habits.places import merchant_token
 from flows import keys
 from flows.codec import Event
@@ -290,7 +293,7 @@ def test_who_drives_is_not_shown_around_and_later_on_foot_at_once() -> None:
     town = of_a_chain()
     town.add(shop("twin", 5_000.0))
     # So far away they look around first, then again when they are near the shop.
-    assert town.told(*walk(TODAY - 11 * MINUTE, 13_500, 5_080, mps=14)) == []
+    assert town.told(*walk(TODAY - 11 * MINUTE, 13_750, 5_080, mps=14)) == []
     assert town.fates(*walk(TODAY, 5_080, 5_200)) == ["SENT"]
 
 
@@ -313,6 +316,17 @@ def test_visit_takes_the_chance_and_a_chance_that_ends_was_passed() -> None:
     came, went_on = (habits(town).conversion(merchant_token("bakery")) for town in (taken, passed))
     assert (came.came, came.passed, came.ignored) == (1.0, 0.0, 0.0)
     assert (went_on.came, went_on.passed, went_on.ignored) == (0.0, 1.0, 1.0)
+
+
+def test_model_of_all_users_learns_from_each_end_of_a_chance() -> None:
+    ends: dict[bool, IntentModel] = {}
+    for came in (True, False):
+        town = Town(of_habit(*ARRIVAL, *([visit(TODAY)] if came else minutes(1, 45))))
+        town.commit()
+        ends[came] = IntentModel.unpack(town.store.states[keys.INTENT])
+    chance = Chance(intent.Basis.HABIT, array("f", [1.0] + [0.0] * (intent.SIZE - 1)))
+    fresh = IntentModel().probability(chance)
+    assert ends[False].probability(chance) < fresh < ends[True].probability(chance)
 
 
 def test_visit_of_long_before_the_chance_does_not_take_it() -> None:
