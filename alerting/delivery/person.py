@@ -135,12 +135,14 @@ class Person:
     # Alerts.
 
     def sent(self, alert: Sent) -> None:
-        """An alert was sent; those of more than a week before are forgotten."""
-        self._sent_s.append(alert.time_s)
-        self._sent_tokens.append(alert.token)
-        self._sent_similar.append(alert.is_similar)
-        while self._sent_s[0] <= alert.time_s - WEEK_S:
-            del self._sent_s[0], self._sent_tokens[0], self._sent_similar[0]
+        """An alert was sent; those of more than a week before are forgotten.
+
+        So are those of later: the clock went astray then, and has returned.
+        """
+        recent = [each for each in self.sent_lately() if 0 <= alert.time_s - each.time_s < WEEK_S]
+        times, tokens, similar = zip(*recent, alert, strict=True)
+        self._sent_s, self._sent_tokens = array("I", times), array("I", tokens)
+        self._sent_similar = array("B", similar)
 
     def sent_lately(self) -> list[Sent]:
         """What was sent within a week, oldest first."""

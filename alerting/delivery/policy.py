@@ -99,7 +99,8 @@ def _wait(reason: Suppression, until_s: int, offer: Offer) -> Verdict:
 
 
 def _over_budget(offer: Offer, person: Person, now_s: int, params: DeliveryParams) -> Suppression | None:
-    sent, zone = person.sent_lately(), person.time_zone
+    zone = person.time_zone
+    sent = [each for each in person.sent_lately() if each.time_s <= now_s]  # none of a clock gone astray
     today = _local_s(now_s, zone) // _DAY_S
     of_today = [each for each in sent if _local_s(each.time_s, zone) // _DAY_S == today]
     similar = len([each for each in of_today if each.is_similar])

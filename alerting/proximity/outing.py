@@ -4,6 +4,7 @@ import struct
 from typing import Final, NamedTuple
 
 from detectors.habits.chances import OpenChances
+from detectors.shard_clock import TOLERANCE_S
 from detectors.tokens import check_version
 from geo import Presence, PresenceParams
 
@@ -60,6 +61,11 @@ class Outing:
         found = [self.presence.due_s or 0, self.chances.due_s or 0, self.look_s]
         found += [each.until_s for each in self.waiting]
         return min((due_s for due_s in found if due_s), default=0)
+
+    def is_ahead(self, now_s: int) -> bool:
+        """Whether all this was so far ahead that the clock must have gone astray, and has returned."""
+        last = self.presence.last
+        return last is not None and last.time_s - now_s > TOLERANCE_S
 
     def wait(self, alert: Waiting) -> Waiting | None:
         """Let an alert wait; which one gives way, if there are too many: the one that may go out last."""

@@ -95,6 +95,14 @@ def test_what_happened_long_ago_is_no_occasion() -> None:
     assert town.told(*ARRIVAL, *rest(TODAY, -20)) == []
 
 
+def test_clock_that_went_astray_and_returned_leaves_nobody_behind() -> None:
+    town, ahead = Town(of_habit()), TODAY + 3 * DAY
+    assert town.told(*(tick(ahead + number * MINUTE) for number in range(7))) == []
+    assert town.fates(*walk(ahead + 10 * MINUTE, 350, -20)) == ["SENT"]
+    town.add(*(tick(TODAY - HOUR + number * MINUTE) for number in range(7)))
+    assert town.fates(*ARRIVAL) == ["SENT"]
+
+
 def test_who_was_there_just_now_is_not_told_of_it() -> None:
     town = Town(of_habit(visit(TODAY)))
     assert town.told(*walk(TODAY + 30 * MINUTE, 350, -20)) == []
