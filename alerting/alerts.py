@@ -71,7 +71,7 @@ class ProximityDetails:
     probability
         That the user will buy there soon (0..1).
     usual_weekday, usual_minute
-        When the user is usually there, by the merchant's local time: 0 is Monday, None any day; the minute of
+        When the user is usually there, by their clock: the weekday (0 is Monday, None any) and the minute of
         the day.
     """
 

@@ -333,7 +333,7 @@ class ProximityDetails(_message.Message):
     usual_weekday: _builtins.int
     """The weekday on which the user is usually there, 0 for Monday; absent where it is any."""
     usual_minute: _builtins.int
-    """The minute of the day, by the merchant's local time."""
+    """The minute of the day, by the user's clock."""
     def __init__(
         self,
         *,
