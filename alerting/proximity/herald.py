@@ -89,8 +89,8 @@ class Herald:
             now_s=who.now_s,
             not_after_s=waiting.not_after_s,
             position=who.position,
-            probability=0.0,
-            basis=Basis.HABIT,
+            probability=waiting.ten_thousandths / 10_000.0,
+            basis=Basis.SIMILAR if waiting.is_similar else Basis.HABIT,
             distance_m=0.0,
             eta_s=None,
         )
@@ -113,7 +113,14 @@ class Herald:
         if verdict.wait_until_s is not None:
             until_s = max(verdict.wait_until_s, who.now_s + 1)
             crowded_out = who.outing.wait(
-                Waiting(meeting.merchant.merchant_id, since_s, until_s, offer.not_after_s)
+                Waiting(
+                    meeting.merchant.merchant_id,
+                    since_s,
+                    until_s,
+                    offer.not_after_s,
+                    round(10_000.0 * meeting.probability),
+                    meeting.is_similar,
+                )
             )
             if crowded_out is not None:
                 yield self.give_up(who, crowded_out, Suppression.CROWDED_OUT)

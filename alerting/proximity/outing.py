@@ -9,7 +9,7 @@ from detectors.tokens import check_version
 from geo import Presence, PresenceParams
 
 _HEADER: Final = struct.Struct("<BIIIIBBHH")
-_WAITING: Final = struct.Struct("<IIIB")
+_WAITING: Final = struct.Struct("<IIIHBB")
 _VERSION: Final = 1
 DUE_AT: Final = struct.Struct("<xI")
 """Where a packed outing says when something falls due, so that it need not be unpacked for that."""
@@ -17,12 +17,17 @@ MAX_WAITING: Final = 4
 
 
 class Waiting(NamedTuple):
-    """An alert about a merchant, waiting since ``since_s``: it may go out ``until_s`` to ``not_after_s``."""
+    """An alert about a merchant, waiting since ``since_s``: it may go out ``until_s`` to ``not_after_s``.
+
+    ``ten_thousandths`` is the probability that it had, ``is_similar`` whether the merchant is none of theirs.
+    """
 
     merchant_id: str
     since_s: int
     until_s: int
     not_after_s: int
+    ten_thousandths: int = 0
+    is_similar: bool = False
 
 
 class Outing:
@@ -88,7 +93,8 @@ class Outing:
         parts = [_HEADER.pack(_VERSION, *times, *sizes), last, presence, chances]
         for each in self.waiting:
             name = each.merchant_id.encode()
-            parts += [_WAITING.pack(each.since_s, each.until_s, each.not_after_s, len(name)), name]
+            numbers = (*each[1:5], each.is_similar)
+            parts += [_WAITING.pack(*numbers, len(name)), name]
         return b"".join(parts)
 
     @classmethod
@@ -105,9 +111,9 @@ class Outing:
         self.chances = OpenChances.unpack(packed[at : at + chances])
         at += chances
         for _ in range(waiting):
-            since_s, until_s, not_after_s, length = _WAITING.unpack_from(packed, at)
+            since_s, until_s, not_after_s, had, is_similar, length = _WAITING.unpack_from(packed, at)
             at += _WAITING.size
             name = packed[at : at + length].decode()
             at += length
-            self.waiting.append(Waiting(name, since_s, until_s, not_after_s))
+            self.waiting.append(Waiting(name, since_s, until_s, not_after_s, had, bool(is_similar)))
         return self

@@ -212,7 +212,11 @@ def test_withdrawal_erases_where_the_user_was_and_ends_what_waits() -> None:
     town.commit()
     assert town.store.load(keys.outing("default", USER)) is not None
     # The very event that would let the alert go, had it not been for what it says.
-    assert town.fates(consent(granted=False, at=TODAY + MINUTE), *minutes(2, 30)) == ["NO_CONSENT"]
+    given_up = town.told(consent(granted=False, at=TODAY + MINUTE), *minutes(2, 30))
+    assert [fate(each) for each in given_up] == ["NO_CONSENT"]
+    said = given_up[0].alert.proximity
+    assert said is not None
+    assert said.probability > 0.2  # what it had when it began to wait
     assert town.told(*walk(TODAY + HOUR, 350, -20), visit(TODAY + HOUR)) == []
     town.commit()
     left = {key for key in town.store.states if key.endswith(f"default/{USER}")}

@@ -13,7 +13,7 @@ from tests.geo.fixes_made import START_S, fix, town, wandering
 
 
 def waiting(name: str, until_s: int) -> Waiting:
-    return Waiting(name, START_S, until_s, until_s + 600)
+    return Waiting(name, START_S, until_s, until_s + 600, until_s % 10_001, until_s % 2 == 0)
 
 
 def filled(seed: int) -> Outing:
