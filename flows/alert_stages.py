@@ -16,11 +16,12 @@ from detectors.events import (
 )
 from detectors.habits.history import Place
 from detectors.habits.places import place_of
-from detectors.reading import seconds
+from detectors.reading import is_at_merchant, seconds
 from detectors.shard_clock import ShardClock
 from flows.alert_params import AlertParams
 from flows.alert_stage import PaymentAlertStage
 from flows.codec import Event
+from flows.deferred import Deferred, Seen
 from flows.directory_stage import DirectoryStage
 from flows.habit_stage import HabitStage, WatchVisits
 from flows.outputs import Decided
@@ -37,7 +38,7 @@ class AlertStages:
     state
         The shard's state.
     clock
-        The shard's time. Whatever is ahead of it teaches nothing and tells nobody anything.
+        The shard's time. What is ahead of it tells nobody anything, and teaches when the time has come.
     decided_before
         See :class:`~flows.alert_stage.PaymentAlertStage`.
     watch_visits
@@ -62,6 +63,7 @@ class AlertStages:
         self._proximity = ProximityStage(
             state, self._people, self._habits, self._merchants.directory, params.proximity, params.delivery
         )
+        self._deferred = Deferred(state)
         self._payment_alerts = PaymentAlertStage(decided_before)
 
     def apply(self, position: int, event: Event) -> list[Candidate]:
@@ -72,13 +74,12 @@ class AlertStages:
         # Somebody waits for the answer to a payment.
         at_once = 1 if isinstance(event, Payment) else DUE_AT_ONCE
         found += self._proximity.time_passed(position, now_s, at_once)
-        match event:
-            case Location():
-                if not self._clock.is_ahead(seconds(event.event_time)):
-                    found += self._proximity.located(position, event, now_s)
-            case Visit():
-                if not self._clock.is_ahead(seconds(event.event_time)):
-                    self._habits.visit(position, event)
+        for at, seen in self._deferred.ready(self._clock.is_ahead):
+            self._learn(at, seen)
+        if isinstance(event, Location) and not self._clock.is_ahead(seconds(event.event_time)):
+            found += self._proximity.located(position, event, now_s)
+        elif isinstance(event, Visit):
+            self._learn_in_time(position, event)
         return found
 
     def decided(self, decided: Decided) -> list[Candidate]:
@@ -88,8 +89,21 @@ class AlertStages:
 
     def learned(self, position: int, payment: Payment) -> None:
         """A payment was learned as normal."""
-        if not self._clock.is_ahead(seconds(payment.event_time)):
-            self._habits.payment(position, payment)
+        if is_at_merchant(payment):
+            self._learn_in_time(position, payment)
+
+    def _learn_in_time(self, position: int, seen: Seen) -> None:
+        """Learn a visit, or let it wait while its time is ahead."""
+        if not self._clock.is_ahead(seconds(seen.event_time)):
+            self._learn(position, seen)
+        elif self._people.allows_places(seen.tenant, seen.user_id, seconds(seen.event_time)):
+            self._deferred.put(position, seen)
+
+    def _learn(self, position: int, seen: Seen) -> None:
+        if isinstance(seen, Visit):
+            self._habits.visit(position, seen)
+        else:
+            self._habits.payment(position, seen)
 
     def _heed(self, position: int, event: Event, now_s: int) -> list[Candidate]:
         """Take over facts and wishes; what is given up for them."""
@@ -119,5 +133,6 @@ class AlertStages:
             return []
         found = self._proximity.forget(tenant, user_id, position, now_s)
         self._habits.forget(tenant, user_id)
+        self._deferred.forget(tenant, user_id)
         self._people.forget_places(tenant, user_id)
         return found

@@ -13,6 +13,7 @@ DIRECTORY: Final = "directory/"
 
 NEXT_PLACE: Final = "habits/next-place"
 INTENT: Final = "habits/intent"
+DEFERRED: Final = "habits/deferred"
 
 
 def person(tenant: str, user_id: str) -> str:
