@@ -3,10 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from alerting.decision import Action
 from detectors.events import Channel, Consent, ConsentPurpose
 from flows import keys
 from flows.deferred import MAX_DEFERRED
-from tests.flows.shards_made import NOON, payment
+from tests.flows.shards_made import NOON, decided, payment
 from tests.flows.test_habit_stage import CONSENT, Watched, visit
 
 DAY = timedelta(days=1)
@@ -37,8 +38,9 @@ def test_payments_at_the_counter_wait_as_well_and_name_their_own_positions() -> 
         )
     )
     noted = town.visits()
-    assert [each.source for each in noted] == ["door", *["payment"] * 8]
-    assert [each.position for each in noted] == sorted(each.position for each in noted)
+    approved = [each.position for each in decided(town.outputs) if each.decision.action is Action.APPROVE]
+    assert len(approved) >= 6
+    assert [each.position for each in noted[1:]] == approved
 
 
 def test_what_waits_is_stored_and_a_withdrawal_ends_it() -> None:
