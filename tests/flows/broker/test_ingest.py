@@ -174,6 +174,7 @@ def test_many_bad_records_in_a_row_raise_an_alarm_and_too_many_stop(params: Kafk
     with running(params, IngestParams(alarm_after=10, stop_after=1_000)) as ingest:
         # The other partition may have been read to its end before, or be read once more.
         wait_until(lambda: ingest.counts.refused.total() >= 15)
+        wait_until(lambda: sum(len(events(log)) for log in shard_logs(params)) == 10)
         assert ingest.counts.alarms == 1
         assert "tapwatch_ingest_bad_run_alarms_total 1.0" in ingest.metrics().decode()
     assert sorted(letter.place.offset for letter in letters(params)) == [*range(9), *range(10, 50)]
