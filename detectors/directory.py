@@ -127,7 +127,7 @@ class MerchantDirectory:
         return iter(self._of(tenant).placed)
 
     def fences(self, tenant: str) -> Fences:
-        """The places of a tenant's merchants, for what follows users; to be asked for anew at each event."""
+        """The places of a tenant's merchants as fences; to be asked for anew at each event."""
         return self._of(tenant).placed
 
     def near(self, tenant: str, position: Position, reach_m: float = 0.0) -> list[Near[PlacedMerchant]]:

@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 from detectors.edge_checks import edge_problems
 from detectors.events import Merchant
+from detectors.habits.history import Place
+from detectors.habits.places import place_of
 from detectors.tokens import check_version
 from geo import OpeningHours, OpeningHoursError, Position
 
@@ -50,6 +52,11 @@ class KnownMerchant:
     chain_id: str | None
     hours_text: str | None
     time_zone: str | None
+
+    @property
+    def place(self) -> Place:
+        """The merchant as a place of habits."""
+        return place_of(self.merchant_id, self.mcc, self.chain_id)
 
     @property
     def opening_hours(self) -> OpeningHours | None:

@@ -15,16 +15,15 @@ from detectors.events import (
     Visit,
 )
 from detectors.habits.history import Place
-from detectors.habits.places import place_of
 from detectors.reading import is_at_merchant, seconds
 from detectors.shard_clock import ShardClock
 from flows.alert_params import AlertParams
-from flows.alert_stage import PaymentAlertStage
 from flows.codec import Event
 from flows.deferred import Deferred, Seen
 from flows.directory_stage import DirectoryStage
 from flows.habit_stage import HabitStage, WatchVisits
 from flows.outputs import Decided
+from flows.payment_alert_stage import PaymentAlertStage
 from flows.person_stage import PersonStage
 from flows.proximity_stage import DUE_AT_ONCE, ProximityStage
 from flows.state import State
@@ -40,7 +39,7 @@ class AlertStages:
     clock
         The shard's time. What is ahead of it tells nobody anything, and teaches when the time has come.
     decided_before
-        See :class:`~flows.alert_stage.PaymentAlertStage`.
+        See :class:`~flows.payment_alert_stage.PaymentAlertStage`.
     watch_visits
         Told of each visit that is learned.
     params
@@ -122,7 +121,7 @@ class AlertStages:
 
     def _find_place(self, tenant: str, merchant_id: str) -> Place | None:
         known = self._merchants.directory.get(tenant, merchant_id)
-        return None if known is None else place_of(merchant_id, known.mcc, known.chain_id)
+        return None if known is None else known.place
 
     def _came(self, tenant: str, user_id: str, place: Place, time_s: int) -> None:
         self._proximity.came(tenant, user_id, place, time_s)

@@ -11,7 +11,7 @@ from detectors.habits.history import Place
 from detectors.habits.measures import measure
 from detectors.habits.next_place import Foreseen, NextPlaceModel, foreseen
 from detectors.habits.places import place_of
-from detectors.reading import is_at_merchant, seconds
+from detectors.reading import seconds
 from flows import keys
 from flows.outputs import VisitNoted
 from flows.person_stage import PersonStage
@@ -19,8 +19,7 @@ from flows.state import State
 from geo import is_zone, offset_quarters
 
 SAME_VISIT_MIN: Final = 60
-"""Who pays, or stays, where they were seen within so many minutes is on the same visit."""
-
+"""Who pays where they were seen within so many minutes is on the same visit."""
 
 WatchVisits = Callable[[VisitNoted], None]
 
@@ -60,17 +59,17 @@ class HabitStage:
 
     def visit(self, position: int, visit: Visit) -> None:
         """Learn a visit that was reported."""
+        if not self._is_allowed(visit):
+            return
         place = self._place(visit.tenant, visit.merchant_id, None)
         self._learn(position, visit, place, visit.event_time, visit.source or visit.kind)
 
     def payment(self, position: int, payment: Payment) -> None:
-        """Learn the visit that a payment tells of, where the payer stood at the merchant's."""
-        tenant, user_id = payment.tenant, payment.user_id
-        allowed = self._people.allows_places(tenant, user_id, seconds(payment.event_time))
-        if not (allowed and is_at_merchant(payment)):
+        """Learn the visit that a payment at the merchant's tells of, unless it is part of the last one."""
+        if not self._is_allowed(payment):
             return
         place = self._place(payment.tenant, payment.merchant_id, payment.mcc)
-        if not self._is_same_visit(tenant, user_id, place, payment.event_time):
+        if not self._is_same_visit(payment.tenant, payment.user_id, place, payment.event_time):
             self._learn(position, payment, place, payment.event_time, payment.kind)
 
     def moment(self, tenant: str, user_id: str, time_s: int) -> Moment:
@@ -98,8 +97,6 @@ class HabitStage:
 
     def _learn(self, position: int, seen: Visit | Payment, place: Place, at: datetime, source: str) -> None:
         tenant, user_id = seen.tenant, seen.user_id
-        if not self._people.allows_places(tenant, user_id, seconds(at)):
-            return
         moment = self.moment(tenant, user_id, seconds(at))
         number = moment.habits.history.find(place.token)
         said: Foreseen = foreseen(moment.predicted, number)
@@ -111,6 +108,9 @@ class HabitStage:
         self._came(tenant, user_id, place, seconds(at))
         if self._watch is not None:
             self._watch(VisitNoted(position, tenant, user_id, seen.merchant_id, at, source, *said))
+
+    def _is_allowed(self, seen: Visit | Payment) -> bool:
+        return self._people.allows_places(seen.tenant, seen.user_id, seconds(seen.event_time))
 
     def _is_same_visit(self, tenant: str, user_id: str, place: Place, at: datetime) -> bool:
         history = self.habits(tenant, user_id).history

@@ -14,11 +14,10 @@ from alerting.proximity.meeting import Guided
 from alerting.proximity.outing import DUE_AT, Outing
 from alerting.proximity.own_merchants import OwnMerchants
 from alerting.proximity.params import ProximityParams
-from detectors.directory import KnownMerchant, MerchantDirectory
+from detectors.directory import MerchantDirectory
 from detectors.events import Location
 from detectors.habits.history import Place
 from detectors.habits.intent import IntentModel
-from detectors.habits.places import place_of
 from detectors.reading import seconds
 from flows import keys
 from flows.due_times import DueTimes
@@ -64,9 +63,7 @@ class ProximityStage:
             self._params,
             delivery or DeliveryParams(),
         )
-        self._guide = Guide(
-            directory, self._model, _place, habits.moment, habits.chance_ended, herald, self._params
-        )
+        self._guide = Guide(directory, self._model, habits.moment, habits.chance_ended, herald, self._params)
         self._due = DueTimes()
         for key, raw in state.scan_raw(keys.OUTINGS):
             self._due.put(key, DUE_AT.unpack_from(raw)[0])
@@ -103,7 +100,8 @@ class ProximityStage:
         """The user was seen at a place at that time."""
         outing = self._state.find(keys.outing(tenant, user_id), Outing)
         if outing is not None and self._guide.came(tenant, user_id, outing, place, time_s):
-            self._keep(tenant, user_id, outing)
+            self._keep(keys.outing(tenant, user_id), outing)
+            self._state.put(keys.INTENT, self._model)
 
     def forget(self, tenant: str, user_id: str, position: int, now_s: int) -> list[Candidate]:
         """The user withdrew the consent: what waits is not sent, and nothing of where they were stays."""
@@ -147,7 +145,7 @@ class ProximityStage:
             outing = Outing()
         try:
             yield Guided(tenant, user_id, outing, person, now_s, position)
-            self._keep(tenant, user_id, outing)
+            self._keep(key, outing)
         except BaseException:
             # Half a step is worse than none: the way begins anew, in memory as in the store.
             self._state.delete(key)
@@ -157,15 +155,9 @@ class ProximityStage:
             self._people.store(tenant, user_id, person)
             self._state.put(keys.INTENT, self._model)
 
-    def _keep(self, tenant: str, user_id: str, outing: Outing) -> None:
-        key = keys.outing(tenant, user_id)
+    def _keep(self, key: str, outing: Outing) -> None:
         self._state.put(key, outing)
-        self._state.put(keys.INTENT, self._model)
         self._due.put(key, outing.due_s)
-
-
-def _place(merchant: KnownMerchant) -> Place:
-    return place_of(merchant.merchant_id, merchant.mcc, merchant.chain_id)
 
 
 def _fix(location: Location) -> Fix:

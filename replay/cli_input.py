@@ -26,6 +26,16 @@ def payments_or_stream(stream: Path | None, payments: int) -> list[Event]:
     return list(simulated_payments(payments)) if stream is None else _first(stream, payments)
 
 
+def counts_in(option: str, text: str) -> list[int]:
+    """The numbers in an option's text, with commas between."""
+    counts = [int(count) if count.strip().isdecimal() else 0 for count in text.split(",")]
+    if not all(0 < count <= 10_000_000 for count in counts):
+        raise fail(
+            f"{option}: {text!r}; allowed: whole numbers from 1 with commas between, such as 10000,100000"
+        )
+    return counts
+
+
 def lives_or_stream(stream: Path | None, payments: int) -> list[Event]:
     """The first events of a stream, or of simulated users up to so many payments, with the ways to them."""
     if stream is not None:

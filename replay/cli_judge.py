@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from detectors.events import Location
-from flows.cli import JsonOption, app, fail
-from replay.cli_input import errors_in_words
+from flows.cli import JsonOption, app
+from replay.cli_input import counts_in, errors_in_words
 from replay.cli_live import bench_app
 from replay.cli_output import progress_bar
 
@@ -64,18 +64,12 @@ def bench_positions(
     from replay.bench.positions import measure_positions
     from replay.text_table import format_table
 
-    rows = [measure_positions(count, users, positions, rounds).as_dict() for count in _counts(fences)]
+    counts = counts_in("--fences", fences)
+    rows = [measure_positions(count, users, positions, rounds).as_dict() for count in counts]
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
         print(format_table([name.replace("_", " ") for name in rows[0]], [[*row.values()] for row in rows]))
-
-
-def _counts(text: str) -> list[int]:
-    counts = [int(count) if count.strip().isdecimal() else 0 for count in text.split(",")]
-    if not all(0 < count <= 10_000_000 for count in counts):
-        raise fail(f"--fences: {text!r}; allowed: whole numbers with commas between, such as 23000,100000")
-    return counts
 
 
 def _locations(stream: Path) -> Iterator[Location]:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from flows.cli import Exit, JsonOption, app, console, fail
-from replay.cli_input import errors_in_words, payments_or_stream, simulated_payments
+from replay.cli_input import counts_in, errors_in_words, payments_or_stream, simulated_payments
 
 RatesOption = Annotated[str, typer.Option(help="Requests per second, separated by commas.")]
 
@@ -190,7 +190,7 @@ def bench_merchants(
     """
     from replay.bench.merchants import Figures, measure_merchants
 
-    counts = _sizes(sizes)
+    counts = counts_in("--sizes", sizes)
 
     def show(figures: Figures) -> None:
         if not as_json:
@@ -201,13 +201,6 @@ def bench_merchants(
     rows = measure_merchants(counts, positions, show)
     if as_json:
         print(json.dumps([row.as_dict() for row in rows], indent=2))
-
-
-def _sizes(text: str) -> list[int]:
-    counts = [int(size) if size.isdecimal() else 0 for size in text.split(",")]
-    if not all(0 < count <= 10_000_000 for count in counts):
-        raise fail(f"--sizes: {text!r}; allowed: numbers from 1 with commas between, such as 10000,100000")
-    return counts
 
 
 def _print(figures: Mapping[str, object], as_json: bool) -> None:

@@ -27,7 +27,8 @@ def play(
     """Play recorded streams at a running server by gRPC: payments are decided, all else is published.
 
     Streams are merged by event time and sent in that order, as fast as the server answers. Every event counts
-    once, so after a failure the same streams may be played again. Exits 1 when something was refused.
+    once, so after a failure the same streams may be played again. Exits 2 when something was refused or could
+    not be read.
 
     Example: `tapwatch play ways.jsonl.zst --target 127.0.0.1:50551`
     """
@@ -51,18 +52,18 @@ def play(
     except GatewayError as error:
         raise fail(f"{address}: {error}; {played.events:,} events were played") from None
     print_summary(played.as_dict(), as_json)
-    if played.refused:
-        raise typer.Exit(Exit.DIFFERENCE)
+    if played.refused or played.unreadable:
+        raise typer.Exit(Exit.BAD_INPUT)
 
 
 def _events(streams: list[Path], played: "Played") -> Iterator[Event]:
-    """What can be sent of the streams; what can't be read is counted as left out."""
+    """What can be read of the streams; the rest is counted."""
     from flows.codec import BadRecord
     from replay.streams import merge_placed
 
     for _, event in merge_placed(streams):
         if isinstance(event, BadRecord):
-            played.left_out += 1
+            played.unreadable += 1
             played.note(f"{event.origin}: {event.reason}")
         else:
             yield event

@@ -19,7 +19,10 @@ _MAX_PROBLEMS: Final = 10
 
 @dataclass(slots=True)
 class Played:
-    """What became of the events, with the first few problems in words."""
+    """What became of the events, with the first few problems in words.
+
+    ``left_out`` are those that callers don't send, ``unreadable`` what the streams hold besides events.
+    """
 
     events: int = 0
     actions: Counter[str] = field(default_factory=Counter)
@@ -28,6 +31,7 @@ class Played:
     duplicates: int = 0
     refused: int = 0
     left_out: int = 0
+    unreadable: int = 0
     problems: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -41,6 +45,7 @@ class Played:
             "duplicates": self.duplicates,
             "refused": self.refused,
             "left_out": self.left_out,
+            "unreadable": self.unreadable,
             "problems": self.problems,
         }
 

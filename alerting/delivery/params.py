@@ -40,3 +40,7 @@ class DeliveryParams:
             check_number(name, getattr(self, name), 0, 200)
         for name in ("merchant_cooldown_s", "spacing_s"):
             check_number(name, getattr(self, name), 0, 604_800)
+
+    def least_probability(self, is_similar: bool) -> float:
+        """The least probability that is worth an alert about a merchant of the user's, or one like those."""
+        return self.min_probability_similar if is_similar else self.min_probability

@@ -37,8 +37,6 @@ class Offer(NamedTuple):
         Whether the user's position is.
     is_near
         Whether the user is still near.
-    is_gone
-        Whether the merchant is in the directory no more.
     """
 
     token: int
@@ -48,7 +46,6 @@ class Offer(NamedTuple):
     opens_s: int | None = None
     is_trusted: bool = True
     is_near: bool = True
-    is_gone: bool = False
 
 
 class Verdict(NamedTuple):
@@ -81,13 +78,12 @@ def judge(offer: Offer, person: Person, now_s: int, params: DeliveryParams) -> V
 
 def _always(offer: Offer, person: Person, now_s: int, params: DeliveryParams) -> Suppression | None:
     """What forbids an alert whatever the time of day."""
-    least = params.min_probability_similar if offer.is_similar else params.min_probability
+    least = params.least_probability(offer.is_similar)
     checks = (
         (not person.consents(ConsentPurpose.LOCATION_ALERTS, now_s), Suppression.NO_CONSENT),
         (not offer.is_trusted, Suppression.POSITION_DOUBTED),
         (person.is_stepping_up(now_s), Suppression.STEP_UP_OPEN),
         (now_s > offer.not_after_s, Suppression.EXPIRED),
-        (offer.is_gone, Suppression.MERCHANT_GONE),
         (not offer.is_near, Suppression.LEFT),
         (offer.probability < least, Suppression.UNLIKELY),
     )

@@ -6,7 +6,7 @@ from detectors.events import Word
 
 
 class Suppression(Word):
-    """Why a candidate was not sent. Of several, the one that stands first here counts."""
+    """Why a candidate was not sent, in the order in which the delivery policy looks: the first one counts."""
 
     ALREADY_RAISED = "ALREADY_RAISED"
     NOT_JUDGED = "NOT_JUDGED"

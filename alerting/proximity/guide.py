@@ -15,16 +15,17 @@ from alerting.proximity.meeting import Guided, Meeting, Moment
 from alerting.proximity.outing import Outing, Waiting
 from alerting.proximity.own_merchants import Directory, OwnMerchants
 from alerting.proximity.params import ProximityParams
-from detectors.directory import KnownMerchant, PlacedMerchant
+from detectors.directory import PlacedMerchant
 from detectors.habits.chances import OpenChance, Phase
 from detectors.habits.history import Place
 from detectors.habits.intent import Encounter, IntentModel
 from geo import Approach, Enter, Near, Transition, distance_km
+from geo.approach import ApproachParams
 
 _WALKING_MPS: Final = 1.2
 _FASTEST_WALKER_MPS: Final = 3.0
-_DRIVING_MPS: Final = 8.0
-"""Who is as fast drives past, as in :mod:`geo.approach`."""
+_DRIVING_MPS: Final = ApproachParams().max_speed_mps
+"""Who is faster drives past."""
 
 
 class Guide:
@@ -36,8 +37,6 @@ class Guide:
         The merchants.
     model
         Says how probably a chance is taken.
-    place_of
-        A merchant as a place of habits.
     moment_of
         What the habits of a user (tenant and id) say at a time in seconds.
     chance_ended
@@ -52,7 +51,6 @@ class Guide:
         self,
         directory: Directory,
         model: IntentModel,
-        place_of: Callable[[KnownMerchant], Place],
         moment_of: Callable[[str, str, int], Moment],
         chance_ended: Callable[[str, str, int, bool, bool], None],
         herald: Herald,
@@ -60,7 +58,6 @@ class Guide:
     ) -> None:
         self._directory = directory
         self._model = model
-        self._place_of = place_of
         self._moment_of = moment_of
         self._chance_ended = chance_ended
         self._herald = herald
@@ -113,7 +110,7 @@ class Guide:
         if not history.has_kinds:
             return []
         for near in self._directory.near(who.tenant, last.position, float(params.near_m)):
-            if history.has_like(self._place_of(near.fence)) and near.fence.merchant_id not in own:
+            if history.has_like(near.fence.place) and near.fence.merchant_id not in own:
                 found += self._pass_by(who, near, Phase.SCOUTED, opens=False)
             if len(found) == params.scout_at_most:
                 break
@@ -175,7 +172,7 @@ class Guide:
         merchant = self._directory.get(who.tenant, merchant_id)
         if merchant is None:
             return
-        place = self._place_of(merchant)
+        place = merchant.place
         moment = self._moment_of(who.tenant, who.user_id, who.now_s)
         if self._was_just_there(moment, place, who.now_s) or (opens and self._was_just_met(who, place)):
             return
@@ -221,7 +218,7 @@ class Guide:
 
     def _is_open(self, who: Guided, merchant_id: str) -> bool:
         merchant = self._directory.get(who.tenant, merchant_id)
-        return merchant is not None and bool(who.outing.chances.at(self._place_of(merchant).token))
+        return merchant is not None and bool(who.outing.chances.at(merchant.place.token))
 
     def _again(self, who: Guided, waiting: Waiting) -> Meeting | Suppression:
         """The meeting with a merchant whose alert waited, as it is now; or why there is none."""
@@ -230,7 +227,7 @@ class Guide:
         if not isinstance(merchant, PlacedMerchant) or last is None:
             return Suppression.MERCHANT_GONE
         moment = self._moment_of(who.tenant, who.user_id, who.now_s)
-        if self._was_just_there(moment, self._place_of(merchant), who.now_s):
+        if self._was_just_there(moment, merchant.place, who.now_s):
             return Suppression.VISITED
         near = Near(1e3 * distance_km(last.position, merchant.position), merchant)
         return next(self._pass_by(who, near, Phase.NEAR_BY, opens=False), Suppression.UNLIKELY)

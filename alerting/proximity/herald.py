@@ -50,10 +50,7 @@ class Herald:
 
     def is_likely(self, meeting: Meeting) -> bool:
         """Whether a meeting is worth an alert, if nothing else speaks against it."""
-        least = self._delivery
-        return meeting.probability >= (
-            least.min_probability_similar if meeting.is_similar else least.min_probability
-        )
+        return meeting.probability >= self._delivery.least_probability(meeting.is_similar)
 
     def judge(self, who: Guided, meetings: Iterable[Meeting]) -> list[Candidate]:
         """Decide on meetings of one moment, the likeliest first; none that the user was told of already."""

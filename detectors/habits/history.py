@@ -75,10 +75,6 @@ class History:
         """The number of the place of a visit."""
         return self._spots[visit] & _PLACE
 
-    def was_new(self, visit: int) -> bool:
-        """Whether the visit's place was new then."""
-        return self._spots[visit] >= _NEW
-
     def spots(self) -> list[tuple[int, bool]]:
         """The place of each visit, and whether it was new then."""
         return [(spot & _PLACE, spot >= _NEW) for spot in self._spots]

@@ -20,9 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from detectors.events import Consent, ConsentPurpose, Merchant, Preferences, Visit
+from detectors.events import Consent, Merchant, Preferences, Visit
 from geo import Position
 from replay.errors import SourceError
+from replay.importers.consents import introduced
 from replay.importers.source_table import read_rows, row_count
 
 ROOT_MCC: Final[dict[str, str | None]] = {
@@ -73,13 +74,7 @@ def events(folder: Path) -> Iterator[Merchant | Consent | Preferences | Visit]:
             said = f"weekday {weekday!r}, root_category {category!r}"
             raise SourceError(f"{folder / FILE_NAME}: week {week_id}: {said}: one of them is unknown")
     yield from _merchants(rows)
-    known: set[str] = set()
-    for visit in sorted(_visits(rows), key=lambda visit: visit.event_time):
-        if visit.user_id not in known:
-            known.add(visit.user_id)
-            yield Consent(visit.user_id, ConsentPurpose.LOCATION_ALERTS, True, "research", visit.event_time)
-            yield Preferences(visit.user_id, visit.event_time, time_zone="Etc/UTC")
-        yield visit
+    yield from introduced(sorted(_visits(rows), key=lambda visit: visit.event_time), "Etc/UTC")
 
 
 def _merchants(rows: list[_Row]) -> Iterator[Merchant]:

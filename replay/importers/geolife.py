@@ -26,10 +26,11 @@ from heapq import merge
 from pathlib import Path
 from typing import Final
 
-from detectors.events import Consent, ConsentPurpose, Location, Merchant, Preferences, Visit
+from detectors.events import Consent, Location, Merchant, Preferences, Visit
 from detectors.reading import seconds
 from geo import Fix, Position
 from replay.errors import SourceError
+from replay.importers.consents import introduced
 from replay.importers.source_table import row_count, rows_by_time
 from replay.presence_judge.truth import TruthParams, places
 
@@ -81,15 +82,12 @@ def _visit(user_id: str, merchant_id: str, start_s: int) -> Visit:
 
 
 def _tracks(folder: Path) -> Iterator[Consent | Preferences | Location]:
-    known: set[str] = set()
+    return introduced(_locations(folder), "Asia/Shanghai")
+
+
+def _locations(folder: Path) -> Iterator[Location]:
     for row, (user, time, lat, lon) in enumerate(rows_by_time(folder, _COLUMNS, file=FILE_NAME), start=1):
-        user_id = f"user-{user}"
         try:
-            location = Location(user_id, Position(lat, lon), time)
+            yield Location(f"user-{user}", Position(lat, lon), time)
         except ValueError as error:
             raise SourceError(f"{folder / FILE_NAME}: row {row} in time order: {error}") from error
-        if user_id not in known:
-            known.add(user_id)
-            yield Consent(user_id, ConsentPurpose.LOCATION_ALERTS, True, "research", time)
-            yield Preferences(user_id, time, time_zone="Asia/Shanghai")
-        yield location

@@ -38,8 +38,9 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from detectors.events import Consent, ConsentPurpose, Location, Merchant, Preferences, Visit
+from detectors.events import Consent, Location, Merchant, Preferences, Visit
 from geo import Position
+from replay.importers.consents import introduction
 from replay.importers.source_table import read_rows, row_count, rows_by_time
 
 EVERY_S: Final = 30
@@ -119,8 +120,7 @@ def _life(checkins: list[_CheckIn]) -> Iterator[_Event]:
     """All events of one user, in time order."""
     user = f"user-{checkins[0].user}"
     begins = checkins[0].time - timedelta(seconds=LAST_S + 60)
-    yield Consent(user, ConsentPurpose.LOCATION_ALERTS, True, "research", begins)
-    yield Preferences(user, begins, time_zone=_ZONE)
+    yield from introduction(user, begins, _ZONE)
     before: _CheckIn | None = None
     been: dict[int, _CheckIn] = {}
     told = begins

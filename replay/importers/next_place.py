@@ -23,8 +23,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from detectors.events import Consent, ConsentPurpose, Preferences, Visit
+from detectors.events import Consent, Preferences, Visit
 from replay.errors import SourceError
+from replay.importers.consents import introduced
 from replay.importers.source_table import read_rows, row_count
 
 PARTS: Final = ("fsq", "geolife")
@@ -49,13 +50,7 @@ def events(folder: Path, part: str) -> Iterator[Consent | Preferences | Visit]:
     """
     if part not in PARTS:
         raise SourceError(f"part: {part!r} is unknown; allowed: {', '.join(PARTS)}")
-    known: set[str] = set()
-    for visit in sorted(_visits(folder, part), key=lambda visit: visit.event_time):
-        if visit.user_id not in known:
-            known.add(visit.user_id)
-            yield Consent(visit.user_id, ConsentPurpose.LOCATION_ALERTS, True, "research", visit.event_time)
-            yield Preferences(visit.user_id, visit.event_time, time_zone="Etc/UTC")
-        yield visit
+    yield from introduced(sorted(_visits(folder, part), key=lambda visit: visit.event_time), "Etc/UTC")
 
 
 def _visits(folder: Path, part: str) -> Iterator[Visit]:

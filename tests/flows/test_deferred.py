@@ -8,9 +8,7 @@ from detectors.events import Channel, Consent, ConsentPurpose
 from flows import keys
 from flows.deferred import MAX_DEFERRED
 from tests.flows.shards_made import NOON, decided, payment
-from tests.flows.test_habit_stage import CONSENT, Watched, visit
-
-DAY = timedelta(days=1)
+from tests.flows.visits_made import CONSENT, DAY, Watched, visit
 
 
 def test_after_a_silence_all_visits_are_learned_once_enough_agree() -> None:

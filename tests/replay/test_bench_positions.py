@@ -51,4 +51,4 @@ def test_the_command_prints_a_table_or_json() -> None:
 def test_numbers_of_fences_that_are_none_are_refused(wrong: str) -> None:
     done = CliRunner().invoke(app, ["bench", "positions", f"--fences={wrong}"])
     assert done.exit_code == Exit.BAD_INPUT
-    assert "allowed: whole numbers" in done.stderr
+    assert "allowed: whole numbers from 1" in done.stderr

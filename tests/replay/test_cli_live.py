@@ -32,8 +32,8 @@ def tapwatch(*arguments: object) -> Result:
         (("drill", "crash", "--stream", "none.jsonl"), "none.jsonl"),
         (("bench", "overhead", "--stream", "none.jsonl"), "none.jsonl"),
         (("bench", "inline", "--rates", "fast"), "--rates: 'fast'; allowed: numbers above 0"),
-        (("bench", "merchants", "--sizes", "1e6"), "--sizes: '1e6'; allowed: numbers from 1"),
-        (("bench", "merchants", "--sizes", "10,0"), "--sizes: '10,0'; allowed: numbers from 1"),
+        (("bench", "merchants", "--sizes", "1e6"), "--sizes: '1e6'; allowed: whole numbers from 1"),
+        (("bench", "merchants", "--sizes", "10,0"), "--sizes: '10,0'; allowed: whole numbers from 1"),
         (("bench", "inline", "--rates", "500,0"), "--rates: '500,0'; allowed: numbers above 0"),
     ],
 )

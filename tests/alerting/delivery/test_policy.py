@@ -44,7 +44,6 @@ def test_every_reason_has_words() -> None:
     [
         ({"is_trusted": False}, Suppression.POSITION_DOUBTED),
         ({"is_near": False}, Suppression.LEFT),
-        ({"is_gone": True}, Suppression.MERCHANT_GONE),
         ({"probability": 0.19}, Suppression.UNLIKELY),
         ({"probability": 0.29, "is_similar": True}, Suppression.UNLIKELY),
         ({"not_after_s": NOW_S - 1}, Suppression.EXPIRED),

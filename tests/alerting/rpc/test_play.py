@@ -76,3 +76,15 @@ def test_the_command_ends_with_words_where_nobody_listens(tmp_path: Path) -> Non
     done = CliRunner().invoke(app, ["play", str(stream), "--target", "127.0.0.1:9"])
     assert done.exit_code == Exit.BAD_INPUT
     assert "127.0.0.1:9: UNAVAILABLE" in done.output
+
+
+def test_the_command_exits_2_when_something_could_not_be_read(serve: Serve, tmp_path: Path) -> None:
+    stream = tmp_path / "life.jsonl"
+    with StreamWriter(stream) as writer:
+        writer.write(HERE)
+    with stream.open("a") as file:
+        file.write("no event\n")
+    target = f"127.0.0.1:{serve().port}"
+    done = CliRunner().invoke(app, ["play", str(stream), "--target", target, "--json"])
+    assert done.exit_code == Exit.BAD_INPUT, done.output
+    assert '"unreadable": 1' in done.output
