@@ -1,4 +1,4 @@
-"""Positions, distances and local time on Earth: pure functions, no payments, no thresholds, no I/O."""
+"""Positions, distances, fences, who is where, local time and opening hours: pure; no payments, no I/O."""
 
 from geo.distance import bearing_deg, distance_km
 from geo.fences import Circle, Fence, FenceIndex, Fences, Near
