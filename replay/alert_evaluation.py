@@ -24,7 +24,7 @@ from replay.visits import read_visits
 
 WINDOW: Final = timedelta(minutes=30)
 _BINS: Final = 10
-_THRESHOLDS: Final = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
+_THRESHOLDS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 _COOLDOWN: Final = timedelta(hours=4)
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 N = TypeVar("N", int, float)
@@ -106,11 +106,13 @@ class Gate:
     """What a bare threshold on the probability would give, without a delivery policy but for a cooldown.
 
     An alert goes out for each candidate of at least this probability, unless one about its merchant went to
-    its user within the four hours before. ``recall`` as in :class:`Proximity`.
+    its user within the four hours before. ``passed_by`` counts those whose user did not come;
+    ``recall`` is as in :class:`Proximity`. A threshold of 0 is the rule that speaks at every approach.
     """
 
     threshold: float
     alerts: int
+    passed_by: int
     per_user_day: float
     precision: float | None
     recall: float | None
@@ -266,7 +268,8 @@ def _gates(
                 came_true += 1
                 announced.add((place, arrival))
         precision, recall = _share(came_true, alerts), _share(len(announced), reachable)
-        yield Gate(threshold, alerts, alerts / user_days, precision, recall, _f1(precision, recall))
+        passed_by, per_user_day = alerts - came_true, alerts / user_days
+        yield Gate(threshold, alerts, passed_by, per_user_day, precision, recall, _f1(precision, recall))
 
 
 def _preceded(

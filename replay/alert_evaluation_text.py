@@ -8,7 +8,7 @@ from replay.text_table import format_table
 
 _NEXT_PLACE: Final = ("told by", "visits", "users", "acc@1", "acc@5", "acc@10", "known", "cal. error")
 
-_GATES: Final = ("at least", "alerts", "per user-day", "precision", "recall", "F1")
+_GATES: Final = ("at least", "alerts", "passed by", "per user-day", "precision", "recall", "F1")
 
 
 def format_alert_evaluation(found: AlertEvaluation) -> str:
@@ -48,7 +48,7 @@ def _row(found: NextPlace) -> tuple[object, ...]:
 
 def _gate_row(gate: Gate) -> tuple[object, ...]:
     shares = (gate.per_user_day, gate.precision, gate.recall, gate.f1)
-    return (f"{gate.threshold:g}", gate.alerts, *shares)
+    return (f"{gate.threshold:g}", gate.alerts, gate.passed_by, *shares)
 
 
 def _figures(found: Proximity) -> list[tuple[str, object]]:

@@ -87,6 +87,7 @@ def test_threshold_alone_tells_once_in_four_hours(tmp_path: Path) -> None:
     assert (gates[0.1].alerts, gates[0.1].precision, gates[0.1].recall) == (2, 0.0, 0.0)
     assert (gates[0.2].alerts, gates[0.2].precision, gates[0.2].recall) == (2, 0.5, 0.5)
     assert (gates[0.2].f1, gates[0.2].per_user_day) == (0.5, 2.0)
+    assert (gates[0.2].passed_by, gates[0.5].passed_by) == (1, 0)
     assert (gates[0.5].alerts, gates[0.5].precision, gates[0.5].f1) == (0, None, None)
 
 
