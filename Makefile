@@ -2,6 +2,7 @@
 
 VENV ?= .venv
 PYTHON ?= python3
+JOBS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --fork-strategy fewest \
@@ -25,8 +26,8 @@ demo: $(VENV)/.runtime ## Start the server, play a small recorded stream at it, 
 	$(BIN)/tapwatch demo
 
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests (ARGS="-k travel" passes options to pytest)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev ## Run all tests (ARGS="-k travel" passes options to pytest; JOBS=0 runs them one by one)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, types, the gRPC schema and its generated code

@@ -98,10 +98,26 @@ def kafka_params(make_kafka_params: MakeKafkaParams, request: pytest.FixtureRequ
 
 
 def mark_broker_tests(items: list[pytest.Item]) -> None:
-    """Whatever needs the broker is marked so, without anybody having to think of it."""
+    """Whatever needs the broker is marked so, without anybody having to think of it.
+
+    Where several processes share the tests, one of them has all of these, and there is one broker.
+    """
     for item in items:
         if FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
+            item.add_marker(pytest.mark.xdist_group("broker"))
+
+
+def tell_controller(config: pytest.Config) -> None:
+    """A process that runs some of the tests tells the one that reports how its broker did."""
+    if LEVEL in config.stash and hasattr(config, "workeroutput"):
+        config.workeroutput["level"] = config.stash[LEVEL]
+
+
+def hear_worker(config: pytest.Config, told: dict[str, str]) -> None:
+    """What the process with the broker told at its end, for the report."""
+    if "level" in told:
+        config.stash[LEVEL] = told["level"]
 
 
 def levels_that_ran(config: pytest.Config) -> str:
