@@ -110,11 +110,11 @@ class AlertStages:
             case Merchant():
                 self._merchants.learn(event)
             case Consent():
-                self._people.consent(event)
+                self._people.consent(event, now_s)
                 if event.purpose is ConsentPurpose.LOCATION_ALERTS:
                     return self._forget_unless_allowed(position, event, now_s)
             case Preferences():
-                self._people.prefer(event)
+                self._people.prefer(event, now_s)
             case Outcome():
                 self._people.ended(event)
         return []
@@ -128,7 +128,9 @@ class AlertStages:
 
     def _forget_unless_allowed(self, position: int, event: Consent, now_s: int) -> list[Candidate]:
         tenant, user_id = event.tenant, event.user_id
-        if self._people.allows_places(tenant, user_id, max(now_s, seconds(event.event_time))):
+        allows = self._people.allows_places(tenant, user_id, max(now_s, seconds(event.event_time)))
+        # A withdrawal that was overtaken by another consent erases what was learned under the one before.
+        if event.granted and allows:
             return []
         found = self._proximity.forget(tenant, user_id, position, now_s)
         self._habits.forget(tenant, user_id)

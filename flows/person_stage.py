@@ -36,10 +36,10 @@ class PersonStage:
         person = self.find(tenant, user_id)
         return person is not None and person.consents(ConsentPurpose.LOCATION_ALERTS, now_s)
 
-    def consent(self, event: Consent) -> None:
-        """Take note of a consent given or withdrawn."""
+    def consent(self, event: Consent, now_s: int) -> None:
+        """Take note of a consent given or withdrawn, at the shard's time ``now_s``."""
         person = self._person(event.tenant, event.user_id)
-        person.consent(event)
+        person.consent(event, now_s)
         self.store(event.tenant, event.user_id, person)
 
     def forget_places(self, tenant: str, user_id: str) -> None:
@@ -48,10 +48,10 @@ class PersonStage:
         person.forget_places()
         self.store(tenant, user_id, person)
 
-    def prefer(self, event: Preferences) -> None:
+    def prefer(self, event: Preferences, now_s: int) -> None:
         """Take over a user's settings."""
         person = self._person(event.tenant, event.user_id)
-        person.prefer(event)
+        person.prefer(event, now_s)
         self.store(event.tenant, event.user_id, person)
 
     def decided(self, decision: Decision) -> None:

@@ -13,6 +13,7 @@ _RECENT: Final = 32
 _PURPOSES: Final = tuple(ConsentPurpose)
 _UNSET: Final = 0xFFFF
 _MAX_STEP_UPS: Final = 16
+_END_S: Final = 2**32 - 1
 _HEADER: Final = struct.Struct("<BBBBHHI")
 _CONSENT: Final = struct.Struct("<BI")
 _VERSION: Final = 1
@@ -46,7 +47,8 @@ class Sent(NamedTuple):
 class Person:
     """One user, as the delivery policy sees them.
 
-    Facts are dated: an older consent or setting that comes late changes nothing.
+    Facts are dated: an older consent or setting that comes late changes nothing. What bears a date that has
+    not come, as of a clock gone astray, must not stand in the way of what is said until then.
 
     Attributes
     ----------
@@ -80,11 +82,18 @@ class Person:
 
     # Facts.
 
-    def consent(self, event: Consent) -> None:
-        """Take note of a consent given or withdrawn; within one and the same second withdrawal counts."""
+    def consent(self, event: Consent, now_s: int = _END_S) -> None:
+        """Take note of a consent given or withdrawn; within one and the same second withdrawal counts.
+
+        A withdrawal acts at once, whatever its date, also on what is allowed from a later day on only.
+        """
         at, time_s = _PURPOSES.index(event.purpose), seconds(event.event_time)
         granted, since_s = self._consents[at]
-        if time_s > since_s:
+        if event.granted and granted and since_s <= now_s < time_s:
+            return  # it is allowed already
+        begins = event.granted and _has_come_before(time_s, since_s, now_s)
+        ends = not event.granted and granted and now_s < since_s
+        if time_s > since_s or begins or ends:
             self._consents[at] = event.granted, time_s
         elif time_s == since_s:
             self._consents[at] = event.granted and granted, time_s
@@ -94,10 +103,10 @@ class Person:
         granted, since_s = self._consents[_PURPOSES.index(purpose)]
         return granted and since_s <= now_s
 
-    def prefer(self, event: Preferences) -> None:
-        """Take over the user's settings."""
+    def prefer(self, event: Preferences, now_s: int = _END_S) -> None:
+        """Take over the user's settings; those of a later time hold from now on."""
         time_s = seconds(event.event_time)
-        if time_s < self._set_s:
+        if time_s < self._set_s and not _has_come_before(time_s, self._set_s, now_s):
             return
         self._set_s = time_s
         self.time_zone = event.time_zone or ""
@@ -210,3 +219,8 @@ class Person:
             self._offered_s,
             self._offered_probability,
         )
+
+
+def _has_come_before(time_s: int, other_s: int, now_s: int) -> bool:
+    """Whether one time has come, and another one has not."""
+    return time_s <= now_s < other_s

@@ -1,0 +1,70 @@
+"""Users whose clocks are wrong, and words that overtake each other: what they said last still counts."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from detectors.events import Consent, Preferences
+from flows import keys
+from tests.flows.outings_made import (
+    DAY,
+    HOUR,
+    MINUTE,
+    TODAY,
+    USER,
+    Town,
+    consent,
+    of_habit,
+    tick,
+    walk,
+    wishes,
+)
+
+YEAR = 365 * DAY
+WAY = walk(TODAY - 12 * MINUTE, -600, -20)
+
+
+def test_withdrawal_ends_also_what_is_allowed_from_a_later_day_on() -> None:
+    town = Town(of_habit(consent(at=TODAY + YEAR), consent(granted=False, at=TODAY - HOUR)))
+    town.add(*(tick(TODAY + YEAR + n * HOUR) for n in range(8)))
+    assert not town.task._alert_stages._people.allows_places("default", USER, 2**32 - 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [consent(granted=False, at=TODAY + YEAR), consent(at=TODAY - HOUR)],
+        [consent(granted=False, at=TODAY - 2 * HOUR), consent(at=TODAY + YEAR), consent(at=TODAY - HOUR)],
+        [consent(at=TODAY + YEAR)],
+    ],
+)
+def test_no_date_of_a_clock_gone_astray_keeps_a_user_from_consenting(said: list[Consent]) -> None:
+    assert Town(of_habit(*said)).task._alert_stages._people.allows_places(
+        "default", USER, int(TODAY.timestamp())
+    )
+
+
+def test_after_a_silence_a_withdrawal_counts_that_overtook_the_consent_before_it() -> None:
+    withdrawn, given = TODAY + 9 * DAY, TODAY + 9 * DAY - MINUTE
+    town = Town(of_habit(*(consent(False, at) for at in (TODAY - HOUR, withdrawn)), consent(at=given)))
+    town.add(*(tick(withdrawn + n * MINUTE) for n in range(8)))
+    assert not town.task._alert_stages._people.allows_places("default", USER, 2**32 - 1)
+
+
+def test_withdrawal_of_a_clock_gone_astray_acts_at_once() -> None:
+    assert Town(of_habit(consent(granted=False, at=TODAY + YEAR))).told(*WAY) == []
+
+
+def test_withdrawal_that_was_overtaken_by_another_consent_erases_what_was_before() -> None:
+    town = Town(of_habit(*WAY[:20], consent(at=TODAY - HOUR), consent(granted=False, at=TODAY - 2 * HOUR)))
+    town.commit()
+    assert not {keys.outing("default", USER), keys.habits("default", USER)} & town.store.states.keys()
+    assert town.task._alert_stages._people.allows_places("default", USER, int(TODAY.timestamp()))
+
+
+@pytest.mark.parametrize("ahead", [0 * DAY, YEAR])
+def test_settings_of_a_clock_gone_astray_are_replaced_by_those_that_come_after(ahead: timedelta) -> None:
+    always = wishes(at=TODAY - HOUR, quiet_from_min=0, quiet_to_min=1_439)
+    before: Preferences = replace(always, event_time=TODAY - 2 * HOUR + ahead, quiet_from_min=None)
+    assert set(Town(of_habit(before, always)).fates(*WAY)) == {"QUIET_HOURS"}
