@@ -83,7 +83,7 @@ class AlertStages:
 
     def decided(self, decided: Decided) -> list[Candidate]:
         """What is to be told of a decision."""
-        self._people.decided(decided.decision)
+        self._people.decided(decided.decision, self._clock.now_s)
         return self._payment_alerts.of_decision(decided)
 
     def learned(self, position: int, payment: Payment) -> None:

@@ -1,12 +1,12 @@
 """The stage that knows what users allow, want, and are being asked."""
 
 from datetime import timedelta
+from math import ceil
 from typing import Final
 
 from alerting.decision import Action, Decision
 from alerting.delivery.person import Person
 from detectors.events import Consent, ConsentPurpose, Outcome, OutcomeKind, Preferences, ThreeDSStatus
-from detectors.reading import seconds
 from detectors.tokens import token
 from flows import keys
 from flows.state import State
@@ -54,13 +54,15 @@ class PersonStage:
         person.prefer(event, now_s)
         self.store(event.tenant, event.user_id, person)
 
-    def decided(self, decision: Decision) -> None:
-        """A challenge opens a step-up."""
+    def decided(self, decision: Decision, now_s: int) -> None:
+        """A challenge opens a step-up now, though the payment's clock may be behind or ahead."""
         if decision.action is not Action.STEP_UP:
             return
-        until = decision.step_up.expires_at or decision.event_time + _USUAL_STEP_UP
+        expires_at = decision.step_up.expires_at
+        span = _USUAL_STEP_UP if expires_at is None else expires_at - decision.event_time
         person = self._person(decision.tenant, decision.user_id)
-        person.step_up_asked(token(_TOKEN_KIND, decision.transaction_id), seconds(until))
+        until_s = now_s + ceil(span.total_seconds())
+        person.step_up_asked(token(_TOKEN_KIND, decision.transaction_id), until_s)
         self.store(decision.tenant, decision.user_id, person)
 
     def ended(self, outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from detectors.events import Consent, Preferences
+from detectors.events import Channel, Consent, Preferences
 from flows import keys
 from tests.flows.outings_made import (
     DAY,
@@ -20,6 +20,7 @@ from tests.flows.outings_made import (
     walk,
     wishes,
 )
+from tests.flows.shards_made import payment
 
 YEAR = 365 * DAY
 WAY = walk(TODAY - 12 * MINUTE, -600, -20)
@@ -68,3 +69,18 @@ def test_settings_of_a_clock_gone_astray_are_replaced_by_those_that_come_after(a
     always = wishes(at=TODAY - HOUR, quiet_from_min=0, quiet_to_min=1_439)
     before: Preferences = replace(always, event_time=TODAY - 2 * HOUR + ahead, quiet_from_min=None)
     assert set(Town(of_habit(before, always)).fates(*WAY)) == {"QUIET_HOURS"}
+
+
+@pytest.mark.parametrize("minutes_off", [-60, 0, 60 * 24 * 365])
+def test_step_up_is_open_for_its_time_also_where_the_clock_of_the_payment_is_wrong(minutes_off: int) -> None:
+    asked = payment(
+        1,
+        user_id=USER,
+        event_time=TODAY + (minutes_off - 13) * MINUTE,
+        mcc="7995",
+        channel=Channel.ECOMMERCE,
+    )
+    town = Town(of_habit(tick(TODAY - 13 * MINUTE), asked))
+    assert town.fates(*WAY)[0] == "STEP_UP_OPEN"
+    again = [replace(each, event_time=each.event_time + DAY) for each in WAY]
+    assert "STEP_UP_OPEN" not in town.fates(tick(TODAY + DAY - HOUR), *again)
