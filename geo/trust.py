@@ -80,15 +80,16 @@ class Trust:
         if not last.time_s:
             self._believe(sample, None)
             return None
-        if sample.device != last.device and not self._takes_over(sample, params):
+        is_other = sample.device != last.device
+        if is_other and not self._takes_over(sample, params):
             return Distrust.OTHER_DEVICE
-        if sample.time_s <= last.time_s:
+        gap_s = sample.time_s - last.time_s
+        if gap_s <= 0:
             return Distrust.DUPLICATE
-        if sample.device != last.device:
-            self._believe(sample, None)
-            return None
-        if _pace(last, sample) <= _limit(sample.time_s - last.time_s, speed_mps, params):
-            self._believe(sample, last)
+        # After a silence no other device gets farther than the one that was followed.
+        has_way = is_other and gap_s <= params.device_silence_s
+        if has_way or _pace(last, sample) <= _limit(gap_s, speed_mps, params):
+            self._believe(sample, None if is_other else last)
             return None
         return self._doubted(sample, speed_mps, params)
 

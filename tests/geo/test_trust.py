@@ -90,6 +90,15 @@ def test_another_device_takes_over_after_a_silence() -> None:
     assert at(walker) == (40, 970)
 
 
+def test_another_device_is_no_way_around_an_impossible_jump() -> None:
+    walker = Walker().see(*resting(60, device="phone"), fix(1_000, 900_000.0, device="tablet"))
+    walker.see(fix(1_030, 0.0, device="phone")).wait_until(1_100)
+    assert walker.distrusted() == [Distrust.JUMP]
+    assert at(walker) == (0, 1_030)
+    walker.see(*(fix(at_s, 900_000.0, device="tablet") for at_s in (2_000, 2_010, 2_020))).wait_until(2_100)
+    assert at(walker)[1] == 2_020
+
+
 def test_what_is_refused_says_when_and_why() -> None:
     walker = Walker().see(fix(0, 0.0, mocked=True))
     assert walker.said == [Refused(START_S, Distrust.MOCKED)]
