@@ -65,21 +65,23 @@ class AlertStages:
         self._deferred = Deferred(state)
         self._payment_alerts = PaymentAlertStage(decided_before)
 
-    def apply(self, position: int, event: Event) -> list[Candidate]:
-        """Take note of an event, once the clock has seen it."""
+    def apply(self, position: int, event: Event, found: list[Candidate]) -> None:
+        """Take note of an event, once the clock has seen it; candidates are added to ``found``.
+
+        So a fault with one user takes back nothing of another.
+        """
         now_s = self._clock.now_s
         # What users want counts before time passes: at its record nothing goes out that it forbids.
-        found = self._heed(position, event, now_s)
+        found += self._heed(position, event, now_s)
         # Somebody waits for the answer to a payment.
         at_once = 1 if isinstance(event, Payment) else DUE_AT_ONCE
-        found += self._proximity.time_passed(position, now_s, at_once)
+        self._proximity.time_passed(position, now_s, found, at_once)
         for at, seen in self._deferred.ready(self._clock.is_ahead):
             self._learn(at, seen)
         if isinstance(event, Location) and not self._clock.is_ahead(seconds(event.event_time)):
             found += self._proximity.located(position, event, now_s)
         elif isinstance(event, Visit):
             self._learn_in_time(position, event)
-        return found
 
     def decided(self, decided: Decided) -> list[Candidate]:
         """What is to be told of a decision."""

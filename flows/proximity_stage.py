@@ -84,17 +84,17 @@ class ProximityStage:
             who.outing.look_s = who.outing.look_s or now_s + self._params.look_every_s
         return found
 
-    def time_passed(self, position: int, now_s: int, at_once: int = DUE_AT_ONCE) -> list[Candidate]:
-        """What falls due without anything new of its user, for so many users at once."""
-        found: list[Candidate] = []
+    def time_passed(
+        self, position: int, now_s: int, found: list[Candidate], at_once: int = DUE_AT_ONCE
+    ) -> None:
+        """Add to ``found`` what falls due without anything new of its user, for so many users at once."""
         for _ in range(at_once):
-            # One by one: a fault with one of them makes nobody else miss their time.
+            # One by one: a fault with one of them makes nobody else miss their time, or lose what was found.
             for key in self._due.take(now_s - self._params.timers_behind_s, 1):
                 tenant, _, user_id = key.removeprefix(keys.OUTINGS).partition("/")
                 person = self._people.find(tenant, user_id) or Person()
                 with self._guided(tenant, user_id, person, now_s, position) as who:
                     found += self._catch_up(who, self._own(tenant, user_id))
-        return found
 
     def came(self, tenant: str, user_id: str, place: Place, time_s: int) -> None:
         """The user was seen at a place at that time."""

@@ -214,7 +214,7 @@ class ShardTask:
             for output in outputs:
                 if isinstance(output, Decided):
                     found += stages.decided(output)
-            found += stages.apply(record.position, record.event)
+            stages.apply(record.position, record.event, found)
         except (KeyboardInterrupt, SystemExit, *_ENVIRONMENT):
             raise
         except BaseException as error:  # noqa: BLE001  (no alert is worth a payment)

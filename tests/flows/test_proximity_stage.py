@@ -21,6 +21,7 @@ from flows.codec import Event
 from flows.outputs import AlertRaised, Decided, TaskFault
 from tests.flows.outings_made import (
     DAY,
+    FRIENDS,
     HOUR,
     MINUTE,
     TODAY,
@@ -30,6 +31,7 @@ from tests.flows.outings_made import (
     fate,
     fix,
     of_habit,
+    proximity,
     rest,
     shop,
     tick,
@@ -274,6 +276,23 @@ def test_fault_on_the_way_takes_no_alert_about_a_payment_back(monkeypatch: pytes
     assert [type(each) for each in said] == [Decided, AlertRaised, TaskFault]
     monkeypatch.undo()
     assert town.fates(*walk(TODAY + HOUR, 350, -20)) == ["SENT"]
+
+
+def test_fault_with_one_user_takes_back_no_alert_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    town = Town(of_habit(quiet_from_min=0, quiet_to_min=12 * 60))
+    due_after_the_user = fix(TODAY - timedelta(seconds=1), 90_000.0, user_id=FRIENDS[0])
+    assert town.told(*ARRIVAL[:25], due_after_the_user) == []
+    expire = Guide.expire
+
+    def fails(guide: Guide, who: Guided) -> None:
+        if who.user_id == FRIENDS[0]:
+            raise RuntimeError("planted")
+        expire(guide, who)
+
+    monkeypatch.setattr(Guide, "expire", fails)
+    said = town.add(tick(TODAY + MINUTE))
+    assert [fate(each) for each in proximity(said)] == ["SENT"]
+    assert TaskFault in map(type, said)
 
 
 # Merchants like those of the user.
