@@ -99,7 +99,7 @@ class Herald:
             token=meeting.place.token,
             probability=meeting.probability,
             is_similar=meeting.is_similar,
-            not_after_s=not_after_s or self._not_after_s(who, meeting),
+            not_after_s=min(not_after_s or self._not_after_s(who, meeting), self._closes_s(who, meeting)),
             opens_s=self._opens_s(who, meeting),
             is_trusted=not distrusted_s or who.now_s - distrusted_s > self._params.doubt_s,
         )
@@ -154,16 +154,22 @@ class Herald:
         )
 
     def _not_after_s(self, who: Guided, meeting: Meeting) -> int:
-        """Until when it is worth telling: about twice the way, and not after the merchant closes."""
+        """Until when it is worth telling: about twice the way."""
         params = self._params
         span_s = min(max(2 * int(60.0 * meeting.met.eta_min), params.least_time_s), params.window_s)
-        not_after_s = who.now_s + span_s
-        zone, now = self._zone(who, meeting.merchant), _time(who.now_s)
-        hours = meeting.merchant.opening_hours
-        if hours is None or zone is None or not hours.is_open(now, zone):
-            return not_after_s
-        closes = hours.opens_or_closes_after(now, zone)
-        return not_after_s if closes is None else min(not_after_s, int(closes.timestamp()) - 1)
+        return who.now_s + span_s
+
+    def _closes_s(self, who: Guided, meeting: Meeting) -> int:
+        """The last second at which a merchant is open that is so now, or when the user is there."""
+        zone, hours = self._zone(who, meeting.merchant), meeting.merchant.opening_hours
+        if hours is None or zone is None:
+            return _NEVER_S
+        now = _time(who.now_s)
+        for at in (now, now + timedelta(minutes=meeting.met.eta_min)):
+            if hours.is_open(at, zone):
+                closes = hours.opens_or_closes_after(at, zone)
+                return _NEVER_S if closes is None else int(closes.timestamp()) - 1
+        return _NEVER_S
 
     def _opens_s(self, who: Guided, meeting: Meeting) -> int | None:
         """When a merchant opens that would be closed when the user is there."""

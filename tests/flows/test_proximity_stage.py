@@ -203,6 +203,9 @@ def test_nothing_holds_longer_than_the_shop_is_open() -> None:
     closes = shop(opening_hours="10:00-12:01", event_time=TODAY - DAY)
     (told,) = Town(of_habit(closes)).told(*ARRIVAL)
     assert told.alert.not_after < TODAY + MINUTE
+    opens_for_a_while = shop(opening_hours="12:02-12:06", event_time=TODAY - DAY)
+    (told,) = Town(of_habit(opens_for_a_while)).told(*ARRIVAL[:25], *minutes(0, 4))
+    assert (fate(told), told.alert.not_after < TODAY + 6 * MINUTE) == ("SENT", True)
 
 
 # Consent.
