@@ -140,9 +140,9 @@ class ProximityStage:
     ) -> Iterator[Guided]:
         """A user to guide, who is stored in the end."""
         key = keys.outing(tenant, user_id)
-        outing = self._state.find(key, Outing)
-        if outing is None or outing.is_ahead(now_s):
-            outing = Outing()
+        outing = self._state.find(key, Outing) or Outing()
+        if outing.is_ahead(now_s):
+            outing = outing.anew(now_s)
         try:
             yield Guided(tenant, user_id, outing, person, now_s, position)
             self._keep(key, outing)

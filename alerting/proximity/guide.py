@@ -224,8 +224,10 @@ class Guide:
         """The meeting with a merchant whose alert waited, as it is now; or why there is none."""
         merchant = self._directory.get(who.tenant, waiting.merchant_id)
         last = who.outing.presence.last
-        if not isinstance(merchant, PlacedMerchant) or last is None:
+        if not isinstance(merchant, PlacedMerchant):
             return Suppression.MERCHANT_GONE
+        if last is None:
+            return Suppression.LEFT
         moment = self._moment_of(who.tenant, who.user_id, who.now_s)
         if self._was_just_there(moment, merchant.place, who.now_s):
             return Suppression.VISITED

@@ -72,6 +72,12 @@ class Outing:
         last = self.presence.last
         return last is not None and last.time_s - now_s > TOLERANCE_S
 
+    def anew(self, now_s: int) -> "Outing":
+        """A way that begins now; what waited on this one is to be decided on."""
+        fresh = Outing()
+        fresh.waiting = [each._replace(until_s=now_s) for each in self.waiting]
+        return fresh
+
     def wait(self, alert: Waiting) -> Waiting | None:
         """Let an alert wait; which one gives way, if there are too many: the one that may go out last."""
         self.waiting.append(alert)

@@ -84,3 +84,11 @@ def test_step_up_is_open_for_its_time_also_where_the_clock_of_the_payment_is_wro
     assert town.fates(*WAY)[0] == "STEP_UP_OPEN"
     again = [replace(each, event_time=each.event_time + DAY) for each in WAY]
     assert "STEP_UP_OPEN" not in town.fates(tick(TODAY + DAY - HOUR), *again)
+
+
+def test_what_waits_when_the_clock_returns_from_astray_is_accounted_for() -> None:
+    town, ahead = Town(of_habit(quiet_from_min=0, quiet_to_min=12 * 60)), 2 * DAY
+    town.add(*(tick(TODAY + ahead - HOUR + n * MINUTE) for n in range(7)))
+    assert town.told(*(replace(each, event_time=each.event_time + ahead) for each in WAY)) == []
+    assert town.told(*(tick(TODAY - HOUR + n * MINUTE) for n in range(7))) == []
+    assert town.fates(WAY[0]) == ["LEFT"]
