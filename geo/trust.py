@@ -15,6 +15,8 @@ from geo.plane import away_m
 _NOBODY: Final = Sample(0, 0, 0, 0, 0, 0, 0)
 _DOUBT: Final = struct.Struct("<B")
 _RIVAL: Final = struct.Struct("<B2i")
+_AWAY: Final = 3
+"""Of a rival's fixes: one, some, some and the last one far away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class TrustParams:
     device_silence_s
         Another device of the user takes over after such a silence of the one that is followed,
     device_way_m
-        or when it has made such a way while the other one stood still.
+        or when two of its fixes say that it has made such a way while the other one stood still.
     """
 
     sudden_s: int = 30
@@ -152,11 +154,13 @@ class Trust:
         if rival.device == sample.device and 0 <= waited_s <= params.device_silence_s:
             stood = away_m(self._start[0] / E7, self._start[1] / E7, last.lat, last.lon) - last.accuracy_m
             if stood < 0.25 * params.device_way_m:
-                self._rivals = min(self._rivals + 1, 255)
                 # The way counts from the rival's first fix, so that one stays.
                 way = away_m(rival.lat, rival.lon, sample.lat, sample.lon)
                 way -= rival.accuracy_m + sample.accuracy_m
-                return way > params.device_way_m and self._rivals > 2
+                was_away = self._rivals >= _AWAY
+                is_away = way > params.device_way_m and self._rivals > 1
+                self._rivals = _AWAY if is_away else 2
+                return is_away and was_away  # one fix may be wrong
         self._rivals, self._rival, self._start = 1, sample, (last.lat_e7, last.lon_e7)
         return False
 

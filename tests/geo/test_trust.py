@@ -84,6 +84,14 @@ def test_the_phone_that_goes_out_takes_over_from_the_tablet_that_was_followed() 
     assert at(walker)[0] > 1_000
 
 
+def test_one_wrong_fix_of_the_tablet_at_home_makes_nobody_follow_it() -> None:
+    phone = resting(900, device="phone", step_s=60)
+    tablet = [fix(at_s + 5, 600.0 if at_s == 600 else 3.0, device="tablet") for at_s in range(0, 900, 60)]
+    walker = Walker().see(*sorted([*phone, *tablet], key=lambda each: each.time_s)).wait_until(1_000)
+    assert at(walker) == (0, 840)
+    assert set(walker.distrusted()) == {Distrust.OTHER_DEVICE}
+
+
 def test_another_device_takes_over_after_a_silence() -> None:
     walker = Walker().see(*resting(60, device="phone"), fix(600, 30.0, device="watch"))
     walker.see(fix(970, 40.0, device="watch")).wait_until(1_000)
