@@ -119,6 +119,8 @@ class AlertStages:
                 self._people.prefer(event, now_s)
             case Outcome():
                 self._people.ended(event)
+            case Location(mocked=True) if not self._clock.is_ahead(seconds(event.event_time)):
+                self._proximity.doubted(event)
         return []
 
     def _find_place(self, tenant: str, merchant_id: str) -> Place | None:

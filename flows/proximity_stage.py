@@ -96,6 +96,14 @@ class ProximityStage:
                 with self._guided(tenant, user_id, person, now_s, position) as who:
                     found += self._catch_up(who, self._own(tenant, user_id))
 
+    def doubted(self, location: Location) -> None:
+        """A position of the user is made up."""
+        key = keys.outing(location.tenant, location.user_id)
+        outing = self._state.find(key, Outing)
+        if outing is not None:
+            outing.presence.doubt(seconds(location.event_time))
+            self._keep(key, outing)
+
     def came(self, tenant: str, user_id: str, place: Place, time_s: int) -> None:
         """The user was seen at a place at that time."""
         outing = self._state.find(keys.outing(tenant, user_id), Outing)

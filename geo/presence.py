@@ -124,6 +124,10 @@ class Presence:
         self._run(fences, out)
         return out
 
+    def doubt(self, time_s: int) -> None:
+        """A device said at that time that its position is made up."""
+        self._distrusted_s = max(self._distrusted_s, time_s)
+
     def advance(self, now_s: int, fences: Fences) -> list[Transition]:
         """What happens until ``now_s`` without another fix."""
         out: list[Transition] = []
@@ -198,7 +202,7 @@ class Presence:
 
     def _refuse(self, time_s: int, distrust: Distrust, out: list[Transition]) -> None:
         if distrust in (Distrust.MOCKED, Distrust.JUMP):
-            self._distrusted_s = max(self._distrusted_s, time_s)
+            self.doubt(time_s)
         out.append(Refused(time_s, distrust))
 
     def _move(self, sample: Sample) -> None:

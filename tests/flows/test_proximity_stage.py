@@ -179,6 +179,7 @@ def test_alert_waits_for_the_end_of_quiet_hours() -> None:
         (walk(TODAY - 2 * MINUTE, 150, 600, mps=6), ["LEFT"]),
         ([wishes(zone=None, at=TODAY - MINUTE)], ["ZONE_UNKNOWN"]),
         ([fix(TODAY - MINUTE, 150, mocked=True)], ["POSITION_DOUBTED"]),
+        ([fix(TODAY + MINUTE, 150, mocked=True)], ["POSITION_DOUBTED"]),  # the very one that lets it go
         ([consent(granted=False, at=TODAY - MINUTE)], ["NO_CONSENT"]),
         ([tick(TODAY + HOUR)], ["EXPIRED"]),
     ],
