@@ -121,14 +121,17 @@ class Guide:
         return self._herald.judge(who, [best] if self._herald.is_likely(best) else [])
 
     def release(self, who: Guided) -> list[Candidate]:
-        """Decide again on alerts that had to wait until now."""
+        """Decide again on alerts that had to wait until now, the likeliest first."""
         found: list[Candidate] = []
+        again: list[tuple[Waiting, Meeting]] = []
         for waiting in who.outing.ready(who.now_s):
             meeting = self._again(who, waiting)
             if isinstance(meeting, Suppression):
                 found.append(self._herald.give_up(who, waiting, meeting))
             else:
-                found += self._herald.judge_again(who, waiting, meeting)
+                again.append((waiting, meeting))
+        for waiting, meeting in sorted(again, key=lambda each: (-each[1].probability, each[0].merchant_id)):
+            found += self._herald.judge_again(who, waiting, meeting)
         return found
 
     def give_up(self, who: Guided, reason: Suppression) -> list[Candidate]:
