@@ -25,6 +25,8 @@ CREATE TABLE IF NOT EXISTS subscription (
     position INTEGER NOT NULL, seq INTEGER NOT NULL, proof BLOB NOT NULL, done BLOB NOT NULL,
     PRIMARY KEY (tenant, name)) WITHOUT ROWID;
 """
+PATIENCE_S: Final = 5.0
+"""How long to wait for somebody else who writes the file."""
 _KEPT: Final = "wanted, position, seq, proof, done"
 _ALL_TENANTS: Final = ""
 """Stands for no tenant in particular: a tenant's name is never empty."""
@@ -41,7 +43,7 @@ class SubscriptionFile:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30.0)
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=PATIENCE_S)
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -87,7 +89,7 @@ def read_subscriptions(path: Path) -> list[KeptSubscription]:
     """All that a file holds, beside the server that writes it; nothing where there is no file."""
     if not path.exists():
         return []
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30.0)) as db:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)) as db:
         rows = db.execute(f"SELECT tenant, name, {_KEPT} FROM subscription ORDER BY tenant, name").fetchall()
     return [_subscription(SubscriptionName(tenant or None, name), *kept) for tenant, name, *kept in rows]
 

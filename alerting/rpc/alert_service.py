@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from alerting.alert_source import BEGINNING, AlertSource, KeptSubscription, Place, SubscriptionName
+from alerting.alert_source import (
+    BEGINNING,
+    AlertFilter,
+    AlertSource,
+    KeptSubscription,
+    Place,
+    SubscriptionName,
+)
 from alerting.rpc import alert_wire as wire
 from alerting.rpc.ack_keeper import AckKeeper
 from alerting.rpc.alert_hub import AlertHub
@@ -28,9 +35,13 @@ from tapwatch.v1 import alert_pb2 as pb
 
 
 class _Seat:
-    """The right to serve a subscription, until an error in ``ended`` takes it away; ``left`` is set then."""
+    """The right to serve a subscription, until an error in ``ended`` takes it away; ``left`` is set then.
 
-    def __init__(self) -> None:
+    ``wanted`` are the filters of its name, once they are known.
+    """
+
+    def __init__(self, wanted: AlertFilter | None = None) -> None:
+        self.wanted = wanted
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.left = asyncio.Event()
 
@@ -51,7 +62,7 @@ class AlertService:
         self._params = params
         self._metrics = metrics
         self._hub = AlertHub(source, params.alert_poll_s, clock)
-        self._keeper = AckKeeper(source, self._hub)
+        self._keeper = AckKeeper(source)
         self._seats: set[_Seat] = set()
         self._named: dict[SubscriptionName, _Seat] = {}
         self._ends = False
@@ -64,8 +75,9 @@ class AlertService:
         """Deliver alerts until the caller ends the stream, is gone, or another stream takes over."""
         wish = wire.read_subscription(parse(pb.SubscribeRequest, await self._first_of(context)))
         tenants.require(ALL_TENANTS if wish.wanted.tenant is None else wish.wanted.tenant)
-        async with self._seat(wish.name) as seat:
+        async with self._seat(wish) as seat:
             subscriber = await self._open(wish)
+            seat.wanted = wish.wanted
             await subscriber.serve(context, seat.ended)
 
     async def list_alerts(self, raw: bytes, _context: Context, tenants: Tenants) -> bytes:
@@ -87,7 +99,7 @@ class AlertService:
         self._ends = True
         for seat in self._seats:
             seat.end(DrainingError())
-        await self._keeper.settle()
+        await self._keeper.end()
         self._hub.close()
 
     async def _first_of(self, context: Context) -> bytes:
@@ -101,12 +113,17 @@ class AlertService:
         return first
 
     @asynccontextmanager
-    async def _seat(self, name: SubscriptionName | None) -> AsyncIterator[_Seat]:
+    async def _seat(self, wish: Wish) -> AsyncIterator[_Seat]:
         """A seat of one's own; who had the one of this name has left."""
         if self._ends:
             raise DrainingError
-        seat = _Seat()
+        name = wish.name
         before = None if name is None else self._named.get(name)
+        wanted = None if before is None else before.wanted
+        if wanted is not None and wanted != wish.wanted:
+            # Now, and not when it is opened: what is refused takes nothing over.
+            raise SubscriptionDiffersError
+        seat = _Seat(wanted)
         if name is not None:
             self._named[name] = seat
         self._seats.add(seat)
@@ -123,7 +140,10 @@ class AlertService:
                 del self._named[name]
 
     async def _open(self, wish: Wish) -> Subscriber:
-        known = None if wish.name is None else await self._known(wish.name)
+        if wish.name is not None:
+            # What the stream before acknowledged is being written: read behind it.
+            await self._keeper.settle()
+        known = None if wish.name is None else await self._keeper.load(wish.name)
         if known is not None and known.wanted != wish.wanted:
             raise SubscriptionDiffersError
         wanted = await self._wanted_begin(wish) if known is None else known.mark
@@ -131,7 +151,7 @@ class AlertService:
         begin = wanted if reason is None else BEGINNING
         done = known.done if known is not None and reason is None else ()
         if wish.name is not None and (known is None or reason is not None):
-            await self._hub.call(self._source.keep, [KeptSubscription(wish.name, wish.wanted, begin)])
+            await self._keeper.begin(KeptSubscription(wish.name, wish.wanted, begin))
         keep = None if wish.name is None else self._keeper.note
         subscriber = Subscriber(wish, begin, done, self._hub, self._metrics, keep)
         subscriber.say(wire.opened(wish, begin, known is not None))
@@ -139,11 +159,6 @@ class AlertService:
             self._metrics.gaps.inc()
             subscriber.say(wire.gap(reason, wanted, begin))
         return subscriber
-
-    async def _known(self, name: SubscriptionName) -> KeptSubscription | None:
-        # What the stream before acknowledged is being written: read behind it.
-        await self._keeper.settle()
-        return await self._hub.call(self._source.load, name)
 
     async def _wanted_begin(self, wish: Wish) -> Place:
         if wish.cursor is not None:

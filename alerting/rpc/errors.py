@@ -191,7 +191,7 @@ def status_of(
             code, reason, message = _OF_SUBSCRIPTIONS[type(error)]
             return _status(code, reason, message, about)
         case AlertsUnavailableError():
-            message = "alerts can't be read now; try again"
+            message = "alerts can't be read, or acknowledgements kept, now; try again"
             return _status(code_pb2.UNAVAILABLE, "ALERTS_UNAVAILABLE", message, about, _retry(retry_after_s))
         case EngineUnavailableError():
             message = "the engine can't take this now; try again"

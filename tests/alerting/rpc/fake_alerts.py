@@ -31,6 +31,7 @@ class FakeAlerts:
         self.log = log
         self.now = EPOCH
         self.available = True
+        self.full = False
         self.first = 1
         self.stored: list[StoredAlert] = []
         self.subscriptions: dict[SubscriptionName, KeptSubscription] = {}
@@ -92,6 +93,8 @@ class FakeAlerts:
     def keep(self, subscriptions: Sequence[KeptSubscription]) -> None:
         """See :class:`AlertSource`."""
         self._check()
+        if self.full:
+            raise AlertsUnavailableError
         self.kept += 1
         self.keeping.set()
         assert self.may_keep.wait(30.0)

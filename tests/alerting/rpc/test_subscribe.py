@@ -226,6 +226,14 @@ def test_a_known_name_with_other_filters_is_refused(watch: Start, alerts: FakeAl
     assert alerts.subscriptions[SubscriptionName(None, "push")].wanted == AlertFilter()
 
 
+def test_what_is_refused_takes_nothing_over(watch: Start, alerts: FakeAlerts) -> None:
+    first = watch(NAMED)
+    with pytest.raises(GatewayError):
+        watch(replace(NAMED, kinds=(AlertKind.PROXIMITY,)))
+    alerts.add(a_payment_alert(1))
+    assert first.positions(1) == [1]
+
+
 @pytest.mark.parametrize(("first_kept", "reason"), [(1, "UNKNOWN"), (3, "TOO_OLD")])
 def test_a_cursor_that_is_of_no_use_is_said_so_and_all_that_is_kept_comes(
     watch: Start, alerts: FakeAlerts, first_kept: int, reason: str

@@ -309,6 +309,29 @@ def test_what_expired_is_kept_as_done_with(engine: FakeEngine, alerts: FakeAlert
     raw.channel.close()
 
 
+def test_a_server_that_can_not_keep_acknowledgements_ends_nevertheless(
+    engine: FakeEngine, alerts: FakeAlerts
+) -> None:
+    server = build_server(engine, "127.0.0.1:0", describe=describe, alerts=alerts)
+    server.start()
+    alerts.add(a_payment_alert(1))
+    first, second = Raw(server.port), Raw(server.port)
+    asked = pb.Subscription(name="push", start=pb.START_BEGINNING)
+    first.say(subscription=asked)
+    first.heard()
+    delivered = first.heard().delivery.alert.alert_id
+    alerts.full = True
+    first.say(ack=pb.Ack(alert_ids=[delivered]))
+    with AlertClient(f"127.0.0.1:{server.port}") as client:
+        client.list_page()  # the acknowledgement is on its way
+        second.say(subscription=asked)
+        assert second.refusal().reason == "ALERTS_UNAVAILABLE"
+    server.stop(0.0)
+    for raw in (first, second):
+        raw.end()
+        raw.channel.close()
+
+
 def test_a_stream_that_takes_over_begins_behind_what_is_being_kept(serve: Serve, alerts: FakeAlerts) -> None:
     alerts.add(a_payment_alert(1), a_payment_alert(2, "u-2"))
     port = serve().port
