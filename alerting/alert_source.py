@@ -20,6 +20,7 @@ LAST_SEQ: Final = 0xFFFF_FFFF
 PROOF_BYTES: Final = 8
 _CURSOR: Final = struct.Struct(f">BQI{PROOF_BYTES}s")
 _CURSOR_VERSION: Final = 1
+_LAST_POSITION: Final = 2**63 - 1
 
 
 class Place(NamedTuple):
@@ -61,6 +62,8 @@ def read_cursor(text: str) -> Place:
         raise ValueError("is no cursor; allowed: what the server has given") from None
     if version != _CURSOR_VERSION:
         raise ValueError("is a cursor of another release; begin anew")
+    if place[0] > _LAST_POSITION:
+        raise ValueError("is no cursor; allowed: what the server has given")
     return Place(*place)
 
 

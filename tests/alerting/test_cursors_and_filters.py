@@ -25,7 +25,8 @@ def test_a_cursor_gives_its_place_back(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "????", "AQ", BEGINNING.cursor + "AA", "é" * 28, BEGINNING.cursor[:-1]]
+    "text",
+    ["x", "????", "AQ", BEGINNING.cursor + "AA", "é" * 28, BEGINNING.cursor[:-1], Place(2**63, 0).cursor],
 )
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no cursor"):
