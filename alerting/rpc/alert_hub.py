@@ -134,6 +134,14 @@ class AlertHub:
                 _log.warning("alerts can't be read: %s", error)
                 await asyncio.sleep(PAUSE_S)
                 continue
+            except Exception as error:  # noqa: BLE001  # a poller that ends would leave all in silence
+                _log.error("alerts can't be read: unexpected %s", type(error).__name__)
+                # Each reads the file until the poller has begun anew; who wants what can't be read is told.
+                self._forget()
+                for listener in list(self._listeners):
+                    listener.wake_up()
+                await asyncio.sleep(PAUSE_S)
+                continue
             if not more:
                 await asyncio.sleep(self._poll_s)
 

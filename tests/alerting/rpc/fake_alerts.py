@@ -32,6 +32,7 @@ class FakeAlerts:
         self.now = EPOCH
         self.available = True
         self.full = False
+        self.unreadable = 0
         self.first = 1
         self.stored: list[StoredAlert] = []
         self.subscriptions: dict[SubscriptionName, KeptSubscription] = {}
@@ -69,6 +70,8 @@ class FakeAlerts:
         stored = self.stored
         begin = bisect_right([each.place[:2] for each in stored], after[:2])
         found = [each for each in stored[begin:] if wanted.wants(each)][:limit]
+        if self.unreadable in [each.place.position for each in found]:
+            raise LookupError
         if len(found) == limit:
             return AlertPage(found, found[-1].place, self.now)
         end = self.place(stored[-1].place.position) if stored else BEGINNING

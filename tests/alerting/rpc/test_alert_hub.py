@@ -191,6 +191,26 @@ def test_nobody_reads_while_nobody_listens_or_nothing_comes() -> None:
     run(test)
 
 
+def test_an_alert_that_nobody_can_read_leaves_nobody_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alert_hub, "PAUSE_S", 0.001)
+
+    async def test(source: FakeAlerts) -> None:
+        listening = Listening()
+        async with a_hub(source, listening) as hub:
+            source.unreadable = 1
+            source.add(a_payment_alert(1))
+            await listening.wait()
+            with pytest.raises(LookupError):
+                await hub.read(BEGINNING, EVERYTHING, 10)
+            while hub._from is None:
+                await asyncio.sleep(0)
+            source.add(a_payment_alert(2))
+            await listening.wait()
+            assert positions(await hub.read(source.place(1), EVERYTHING, 10)) == [2]
+
+    run(test)
+
+
 def test_alerts_that_can_not_be_read_for_a_while_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_hub, "PAUSE_S", 0.001)
 
