@@ -2,25 +2,28 @@
 
 Alerts come in in the order of their places and leave when they are acknowledged or expired. Of each user only
 the first one that is left may be under way, so no redelivery changes the order in which a user's alerts are
-seen. Time is passed in.
+seen. Of several users' first ones the most urgent goes next. Time is passed in.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Final
 
 from alerting.alert_source import Place, StoredAlert
+from alerting.alerts import Priority
 
 _At = tuple[int, int]
-_Head = tuple[_At, "Item"]
+_Head = tuple[int, _At, "Item"]
 
 OPEN_PER_FLIGHT: Final = 4
-"""So many alerts are looked at for each that may be under way, to find users who have none under way."""
+"""Of so many users alerts are looked at for each that may be under way, to find some who have none."""
 MOST_DONE: Final = 1_000
 """So many may be done with behind one that is not; then the subscriber must do something about that one."""
+_TURN: Final = {priority: turn for turn, priority in enumerate(Priority)}
+_SPARE_LEASES: Final = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +81,9 @@ class Window:
     @property
     def room(self) -> int:
         """How many alerts more it can take in."""
-        open_room = OPEN_PER_FLIGHT * self._max_in_flight - len(self._by_id)
-        return max(0, min(open_room, MOST_DONE - len(self._line)))
+        # By users, so that many alerts of one user, of whom just one is under way, keep nobody else waiting.
+        user_room = OPEN_PER_FLIGHT * self._max_in_flight - len(self._users)
+        return max(0, min(user_room, MOST_DONE - len(self._line)))
 
     @property
     def mark(self) -> Place:
@@ -115,7 +119,7 @@ class Window:
             queue = self._users.setdefault(item.user, deque())
             queue.append(item)
             if len(queue) == 1:
-                heappush(self._ready, (item.at, item))
+                self._line_up(item)
         self.reached = reached
         self._advance()
 
@@ -123,7 +127,7 @@ class Window:
         """The next one to tell: to be delivered (``under_way``), or expired (``done``); None for now."""
         self._lapse(now_s)
         while self._ready:
-            item = self._ready[0][1]
+            item = self._ready[0][2]
             if item.done or item.under_way or item.lease_s is not None:
                 heappop(self._ready)
             elif item.stored.alert.not_after < shard_now:
@@ -169,9 +173,17 @@ class Window:
         self._in_flight += 1
         self._lease(item, now_s + self._lease_s)
 
+    def _line_up(self, item: Item) -> None:
+        heappush(self._ready, (_TURN[item.stored.alert.priority], item.at, item))
+
     def _lease(self, item: Item, due_s: float) -> None:
         item.lease_s = due_s
         heappush(self._leases, (due_s, item.at, item))
+        if len(self._leases) > 2 * len(self._by_id) + _SPARE_LEASES:
+            # Those that were extended have left their former leases behind.
+            open_items = self._by_id.values()
+            self._leases = [(i.lease_s, i.at, i) for i in open_items if i.lease_s is not None]
+            heapify(self._leases)
 
     def _land(self, item: Item) -> None:
         if item.under_way:
@@ -188,7 +200,7 @@ class Window:
             item = heappop(self._leases)[2]
             item.lease_s = None
             self._land(item)
-            heappush(self._ready, (item.at, item))
+            self._line_up(item)
 
     def _finish(self, item: Item) -> None:
         self._land(item)
@@ -200,7 +212,7 @@ class Window:
         if not queue:
             del self._users[item.user]
         elif first:
-            heappush(self._ready, (queue[0].at, queue[0]))
+            self._line_up(queue[0])
         self._advance()
 
     def _advance(self) -> None:

@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from alerting.alert_source import BEGINNING, LAST_SEQ, Place, StoredAlert
+from alerting.alerts import AlertKind
 from alerting.window import Item, Window
-from tests.alerting.alerts_made import NOON, a_payment_alert
+from tests.alerting.alerts_made import NOON, a_payment_alert, a_proximity_alert
 
 EARLY = NOON - timedelta(days=1)
 
@@ -183,6 +184,35 @@ def test_room_ends_and_an_alert_that_nobody_acknowledges_stops_it(monkeypatch: p
     assert window.room == 8
 
 
+def test_many_alerts_of_one_user_keep_nobody_else_waiting() -> None:
+    window = Window(BEGINNING, (), 2, 30.0)
+    number = 0
+    while window.room > 0 and number < 100:
+        number += 1
+        window.take_in([stored(number, "hot")], Place(number, LAST_SEQ))
+    window.take_in([stored(101, "other")], Place(101, LAST_SEQ))
+    assert sent(window) == [1, 101]
+
+
+def test_what_is_urgent_goes_first_and_no_user_s_order_changes() -> None:
+    calm = [StoredAlert(Place(n, 0), a_proximity_alert(n, f"u-{n}")) for n in (1, 2)]
+    held = StoredAlert(Place(3, 0), a_payment_alert(3, "u-3", AlertKind.FRAUD_ALERT))
+    window = a_window(*calm, held, stored(4, "u-1"), stored(5, "u-5"))
+    assert sent(window) == [5, 3, 1, 2]
+    window.ack([calm[0].alert.alert_id])
+    assert sent(window) == [4]
+
+
+def test_leases_that_are_extended_without_end_take_no_more_memory() -> None:
+    window = a_window(stored(1, "a"), stored(2, "b"), lease_s=600.0)
+    sent(window)
+    for tenth in range(1, 5_000):
+        window.extend([name(2, "b")], tenth / 10)
+    assert len(window._leases) < 100
+    assert sent(window, 600.0) == [1]
+    assert sent(window, 1_099.9) == [2]
+
+
 class Subscriber:
     """Acknowledges, refuses and forgets at random, over several windows; notes what it saw."""
 
@@ -251,7 +281,11 @@ def test_whatever_happens_nothing_is_lost_doubled_after_its_acknowledgement_or_o
     seed: int,
 ) -> None:
     random = Random(seed)
-    alerts = [stored(n, f"u-{random.randrange(6)}") for n in range(1, 60)]
+    kinds = list(AlertKind)[:2]  # of two priorities
+    alerts = [
+        StoredAlert(Place(n, 0), a_payment_alert(n, f"u-{random.randrange(6)}", random.choice(kinds)))
+        for n in range(1, 60)
+    ]
     subscriber = Subscriber(random, alerts, random.choice([1, 3, 20]))
     for _ in range(400):
         subscriber.step()
