@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 
 import grpc
 
+from alerting.alert_source import Place, read_cursor
 from alerting.alerts import Alert, AlertKind
 from alerting.rpc.alert_wire import read_alert
 from alerting.rpc.convert import write_budget
@@ -23,6 +24,7 @@ from replay.alert_news import (
     Alive,
     Confirmed,
     Connected,
+    Delivered,
     Lost,
     News,
     SubscriberParams,
@@ -147,6 +149,9 @@ class AlertSubscription:
         self._call: Any = None
         self._closed = False
         self._heard_s = 0.0
+        # Of what was delivered behind the cursor: where it stands, and what of it was confirmed.
+        self._places: dict[str, Place] = {}
+        self._confirmed: set[str] = set()
         self.cursor = params.cursor
         """Where another subscription may go on and lose nothing."""
 
@@ -215,14 +220,32 @@ class AlertSubscription:
                 if isinstance(came, grpc.RpcError):
                     raise came
                 news = read_news(came)
-                if isinstance(news, Confirmed | Alive | Connected):
-                    self.cursor = news.cursor
-                if news is not None:
+                if news is not None and not self._is_repeat(news):
                     yield news
         finally:
             call.cancel()
             requests.put(None)
             reader.join()
+
+    def _is_repeat(self, news: News) -> bool:
+        """Notes where the subscription stands; whether an alert comes again after it was confirmed.
+
+        A stream without a name goes on behind the cursor: what was acknowledged out of order is there too.
+        """
+        if isinstance(news, Delivered):
+            alert_id = news.alert.alert_id
+            self._places[alert_id] = read_cursor(news.cursor)
+            if alert_id in self._confirmed:
+                self.ack(alert_id)
+                return True
+        elif isinstance(news, Confirmed):
+            self._confirmed.update(news.alert_ids)
+        if isinstance(news, Confirmed | Alive | Connected) and news.cursor != self.cursor:
+            self.cursor = news.cursor
+            mark = read_cursor(news.cursor)
+            self._places = {name: place for name, place in self._places.items() if place.is_behind(mark)}
+            self._confirmed &= self._places.keys()
+        return False
 
     def _read(
         self,

@@ -190,6 +190,7 @@ def test_many_alerts_of_one_user_keep_nobody_else_waiting() -> None:
     while window.room > 0 and number < 100:
         number += 1
         window.take_in([stored(number, "hot")], Place(number, LAST_SEQ))
+    assert number == 100
     window.take_in([stored(101, "other")], Place(101, LAST_SEQ))
     assert sent(window) == [1, 101]
 

@@ -61,6 +61,27 @@ def test_it_goes_on_behind_what_was_acknowledged_at_the_next_server(alerts: Fake
     server.stop(0.0)
 
 
+def test_what_was_confirmed_out_of_order_does_not_come_again(alerts: FakeAlerts) -> None:
+    alerts.add(a_payment_alert(1, "u-1"), a_payment_alert(2, "u-2"), a_payment_alert(3, "u-2"))
+    server = serve(alerts)
+    with AlertClient(f"127.0.0.1:{server.port}") as client:
+        subscription = client.subscribe(SubscriberParams(from_beginning=True, **QUICK))
+        news = iter(subscription)
+        until(news, Delivered)
+        second = until(news, Delivered)
+        assert isinstance(second, Delivered)
+        subscription.ack(second.alert.alert_id)
+        until(news, Confirmed)
+        server.stop()
+        server = serve(alerts, server.port)
+        until(news, Connected)
+        again = [until(news, Delivered) for _ in range(2)]
+        assert [each.alert.log_position for each in again if isinstance(each, Delivered)] == [1, 3]
+        subscription.close()
+        list(news)
+    server.stop(0.0)
+
+
 def test_a_server_that_is_gone_is_tried_again_until_the_subscription_is_closed() -> None:
     with AlertClient("127.0.0.1:1") as client:
         subscription = client.subscribe(SubscriberParams(**QUICK))
