@@ -176,6 +176,8 @@ def explain(
 
     Example: `tapwatch explain t-1042 --data-dir data`
     """
+    import sqlite3
+
     from alerting.engine import UnknownTransactionError
     from flows.alert_story import read_alert_story
     from flows.explaining import explanation_json, explanation_lines, read_explanation
@@ -188,7 +190,7 @@ def explain(
             print(json.dumps(story.as_dict(), indent=2) if as_json else "\n".join(story.lines()))
             return
         explanation = read_explanation(settings.data_dir, tenant, name)
-    except ShardFileError as error:
+    except (ShardFileError, sqlite3.Error) as error:
         raise fail(error) from None
     except UnknownTransactionError:
         raise fail(f"{name}: no decision or alert is on record in {settings.data_dir} for this id") from None

@@ -8,8 +8,8 @@ import json
 import sqlite3
 import threading
 from array import array
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from itertools import chain, pairwise
 from pathlib import Path
@@ -50,9 +50,7 @@ class SubscriptionFile:
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             self._db.close()
-            raise sqlite3.DatabaseError(
-                f"{path}: not a file of subscriptions that can be used: {error}"
-            ) from None
+            raise _unusable(path, error) from None
 
     def load(self, name: SubscriptionName) -> KeptSubscription | None:
         """What is kept under a name."""
@@ -89,9 +87,32 @@ def read_subscriptions(path: Path) -> list[KeptSubscription]:
     """All that a file holds, beside the server that writes it; nothing where there is no file."""
     if not path.exists():
         return []
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=PATIENCE_S)) as db:
+    with _beside(path, "ro") as db:
         rows = db.execute(f"SELECT tenant, name, {_KEPT} FROM subscription ORDER BY tenant, name").fetchall()
     return [_subscription(SubscriptionName(tenant or None, name), *kept) for tenant, name, *kept in rows]
+
+
+def drop_subscription(path: Path, name: SubscriptionName) -> bool:
+    """Forget a subscription, beside the server that may serve others; says whether it was known."""
+    if not path.exists():
+        return False
+    with _beside(path, "rw") as db:
+        found = db.execute("DELETE FROM subscription WHERE tenant = ? AND name = ?", _key(name))
+        return found.rowcount > 0
+
+
+@contextmanager
+def _beside(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
+    try:
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        with closing(sqlite3.connect(address, uri=True, isolation_level=None, timeout=PATIENCE_S)) as db:
+            yield db
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError(f"{path}: not a file of subscriptions that can be used: {error}")
 
 
 def _subscription(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_ingest, cli_status, cli_topics
+from flows import cli_ingest, cli_status, cli_subscriptions, cli_topics
 from flows.cli import (
     ConfigOption,
     Exit,
@@ -36,6 +36,7 @@ __all__ = [
     "cli_live",
     "cli_play",
     "cli_status",
+    "cli_subscriptions",
     "cli_tail",
     "cli_topics",
     "main",

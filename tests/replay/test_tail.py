@@ -192,5 +192,8 @@ def test_the_story_of_an_alert_is_told(tmp_path: Path) -> None:
     assert "candidate at log position 2: sent" in told.output
     story = json.loads(CliRunner().invoke(app, [*command, "--json"]).output)
     assert (story["sent"], story["cause"]["transaction_id"]) == (True, "t-1")
+    (run / "subscriptions.db").write_bytes(b"no database at all, but long enough to be looked at")
+    damaged = CliRunner().invoke(app, command)
+    assert (damaged.exit_code, "subscriptions.db" in damaged.stderr) == (Exit.BAD_INPUT, True)
     unknown = CliRunner().invoke(app, ["explain", "a-" + "0" * 32, "--data-dir", str(run)])
     assert (unknown.exit_code, "no decision or alert" in unknown.stderr) == (Exit.BAD_INPUT, True)
