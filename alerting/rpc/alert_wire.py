@@ -38,6 +38,7 @@ NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """The time of a shard that has seen no event."""
 _KINDS: Final = {pb.AlertKind.Value(f"ALERT_KIND_{kind}"): kind for kind in AlertKind}
 _ALLOWED_KINDS: Final = ", ".join(f"ALERT_KIND_{kind}" for kind in AlertKind)
+_ALLOWED_STARTS: Final = "START_NOW, START_BEGINNING"
 _GAPS: Final = {reason: pb.GapReason.Value(f"GAP_REASON_{reason}") for reason in GapReason}
 
 
@@ -70,6 +71,8 @@ def read_subscription(request: pb.SubscribeRequest) -> Wish:
         intake.refuse("", "subscription", "is required in the first request")
         intake.finish()
     asked, path = request.subscription, "subscription"
+    if asked.start not in pb.Start.values():
+        intake.refuse(path, "start", f"{asked.start} is not a known value; allowed: {_ALLOWED_STARTS}")
     users = asked.users if asked.HasField("users") else None
     wish = Wish(
         wanted=_read_filter(asked, path, users, intake),

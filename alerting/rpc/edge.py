@@ -16,6 +16,7 @@ from alerting.decision import Reason
 from alerting.engine import Health, RiskEngine
 from alerting.rpc.alert_metrics import AlertMetrics
 from alerting.rpc.alert_service import AlertService
+from alerting.rpc.alerts_elsewhere import AlertsElsewhere
 from alerting.rpc.callers import Callers
 from alerting.rpc.calls import Calls
 from alerting.rpc.door import Door
@@ -60,7 +61,9 @@ class Edge:
         self._alerts: AlertService | None = None
         routes.add(RISK_SERVICE, RiskService(calls, describe).methods())
         routes.add(INGEST_SERVICE, IngestService(calls).methods())
-        if alerts is not None:
+        if alerts is None:
+            routes.add(ALERT_SERVICE, AlertsElsewhere().methods(), subscribers=True)
+        else:
             self._alerts = AlertService(alerts, params, AlertMetrics(registry), engine.now)
             routes.add(ALERT_SERVICE, self._alerts.methods(), subscribers=True)
             self._services.append(ALERT_SERVICE)

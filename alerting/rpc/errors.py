@@ -14,6 +14,7 @@
     +-- PeerSilentError        a subscriber answered no heartbeat
     +-- TakenOverError         another stream goes on with the subscription
     +-- SubscriptionDiffersError  the subscription's name is known, with other filters
+    +-- AlertsElsewhereError   the server delivers no alerts
     +-- DrainingError          the server ends
 
 A status never repeats a value that may be a card number.
@@ -139,6 +140,10 @@ class SubscriptionDiffersError(EdgeError):
     """The subscription has other filters than were asked for."""
 
 
+class AlertsElsewhereError(EdgeError):
+    """The server delivers no alerts."""
+
+
 class DrainingError(EdgeError):
     """The server ends; another one, or the next, goes on."""
 
@@ -187,8 +192,8 @@ def status_of(
         case PublishStoppedError():
             counts, retry = _texts(error.counts), _retry(retry_after_s)
             return _status(code_pb2.UNAVAILABLE, "ENGINE_UNAVAILABLE", str(error), counts, retry)
-        case PeerSilentError() | TakenOverError() | SubscriptionDiffersError() | DrainingError():
-            code, reason, message = _OF_SUBSCRIPTIONS[type(error)]
+        case EdgeError() if type(error) in _OF_ALERTS:
+            code, reason, message = _OF_ALERTS[type(error)]
             return _status(code, reason, message, about)
         case AlertsUnavailableError():
             message = "alerts can't be read, or acknowledgements kept, now; try again"
@@ -203,7 +208,7 @@ def status_of(
     return _status(code_pb2.INTERNAL, "INTERNAL", "unexpected error in the server", about)
 
 
-_OF_SUBSCRIPTIONS: Final[Mapping[type[EdgeError], tuple[int, str, str]]] = {
+_OF_ALERTS: Final[Mapping[type[EdgeError], tuple[int, str, str]]] = {
     PeerSilentError: (
         code_pb2.DEADLINE_EXCEEDED,
         "PEER_SILENT",
@@ -218,6 +223,11 @@ _OF_SUBSCRIPTIONS: Final[Mapping[type[EdgeError], tuple[int, str, str]]] = {
         code_pb2.FAILED_PRECONDITION,
         "SUBSCRIPTION_DIFFERS",
         "the name is known with other filters; use these or another name",
+    ),
+    AlertsElsewhereError: (
+        code_pb2.UNIMPLEMENTED,
+        "ALERTS_ELSEWHERE",
+        "this server delivers no alerts; those of shards on Kafka are on a topic",
     ),
     DrainingError: (code_pb2.UNAVAILABLE, "DRAINING", "the server ends; open another stream"),
 }

@@ -75,6 +75,7 @@ def raw(serve: Serve) -> Iterator[Raw]:
         ({"subscription": pb.Subscription(name="a\nb")}, "subscription.name"),
         ({"subscription": pb.Subscription(name="4111111111111111")}, "subscription.name"),
         ({"subscription": pb.Subscription(tenant="")}, "subscription.tenant"),
+        ({"subscription": pb.Subscription(start=3)}, "subscription.start"),  # type: ignore[arg-type]
         ({"subscription": pb.Subscription(kinds=[77])}, "subscription.kinds"),  # type: ignore[list-item]
     ],
 )
@@ -292,6 +293,19 @@ def test_pages_that_can_not_be_listed_are_refused(
     with pytest.raises(GatewayError) as caught:
         alert_client.list_page(**asked)
     assert [name for name, _ in caught.value.problem.violations] == [field]
+
+
+def test_a_server_without_alerts_says_where_they_are(engine: FakeEngine) -> None:
+    server = build_server(engine, "127.0.0.1:0", describe=describe)
+    server.start()
+    with AlertClient(f"127.0.0.1:{server.port}") as client:
+        for call in (lambda: list(client.subscribe()), client.list_page):
+            with pytest.raises(GatewayError) as caught:
+                call()
+            problem = caught.value.problem
+            assert (problem.code, problem.reason) == ("UNIMPLEMENTED", "ALERTS_ELSEWHERE")
+            assert "on a topic" in problem.message
+    server.stop(0.0)
 
 
 def test_what_expired_is_kept_as_done_with(engine: FakeEngine, alerts: FakeAlerts) -> None:
