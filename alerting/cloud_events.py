@@ -10,7 +10,7 @@ attribute             content
 ``time``              the event time of the cause
 ``data``              the details that belong to the kind
 extensions            ``notafter``, ``priority``, ``collapsekey``, ``supersedes``,
-                      ``logposition``
+                      ``logposition`` (a text: integers end at 2^31 - 1 there)
 ====================  ==============================================================
 """
 
@@ -38,7 +38,7 @@ def cloud_event(alert: Alert) -> dict[str, Any]:
         "priority": alert.priority.lower(),
         "collapsekey": alert.collapse_key,
         "supersedes": alert.supersedes,
-        "logposition": alert.log_position,
+        "logposition": str(alert.log_position),
         "data": {name: value for name, value in asdict(alert.details).items() if value is not None},
     }
     return {name: value for name, value in event.items() if value is not None}

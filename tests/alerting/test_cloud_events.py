@@ -30,13 +30,20 @@ def test_what_it_is_about_is_the_data() -> None:
     assert (event["type"], event["source"]) == ("tapwatch.alert.proximity.v1", "/tapwatch/default")
     assert (event["id"], event["subject"]) == (ALERTS[1].alert_id, "u-1")
     assert event["data"]["merchant_name"] == "Corner café"
-    assert (event["supersedes"], event["priority"], event["logposition"]) == ("a-0", "normal", 1)
+    assert (event["supersedes"], event["priority"], event["logposition"]) == ("a-0", "normal", "1")
 
 
 def test_what_has_no_value_is_left_out() -> None:
     event = cloud_event(ALERTS[0])
     assert "supersedes" not in event
     assert "fallback_cause" not in event["data"]
+
+
+def test_no_attribute_is_a_number_that_the_specification_does_not_know() -> None:
+    event = cloud_event(replace(ALERTS[0], log_position=2**40))
+    assert event.pop("data")
+    assert all(isinstance(value, str) for value in event.values())
+    assert event["logposition"] == "1099511627776"
 
 
 def test_a_tenants_name_can_not_break_the_source() -> None:
