@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final, get_args
 
 from alerting.engine import Published
@@ -14,6 +14,8 @@ from replay.gateway import GatewayClient, RpcProblem
 PUBLISHED: Final = (Outcome, *get_args(Published))
 PLAYED: Final = (Payment, *PUBLISHED)
 """What a caller may send; policies, fallback answers and shards' knowledge are the server's own."""
+AT_ONCE: Final = 1_000
+"""Events in one ``Publish``, at most."""
 _MAX_PROBLEMS: Final = 10
 
 
@@ -75,13 +77,18 @@ def play(client: GatewayClient, events: Iterable[Event], played: Played) -> Iter
                 played.events += 1
                 yield 1
         else:
-            rest = list(group)
-            summary = client.publish([event for event in rest if isinstance(event, PUBLISHED)])
-            played.accepted += summary.accepted
-            played.duplicates += summary.duplicates
-            played.refused += summary.rejected
-            played.left_out += len(rest) - summary.accepted - summary.duplicates - summary.rejected
-            played.events += len(rest)
-            for _, problem in summary.problems:
-                played.note(f"{problem.code} {problem.message}")
-            yield len(rest)
+            # Piece by piece: a stream of locations alone is one group.
+            while rest := list(islice(group, AT_ONCE)):
+                _publish(client, rest, played)
+                yield len(rest)
+
+
+def _publish(client: GatewayClient, events: list[Event], played: Played) -> None:
+    summary = client.publish([event for event in events if isinstance(event, PUBLISHED)])
+    played.accepted += summary.accepted
+    played.duplicates += summary.duplicates
+    played.refused += summary.rejected
+    played.left_out += len(events) - summary.accepted - summary.duplicates - summary.rejected
+    played.events += len(events)
+    for _, problem in summary.problems:
+        played.note(f"{problem.code} {problem.message}")

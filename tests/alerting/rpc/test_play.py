@@ -1,6 +1,8 @@
 """Streams played at a server: everything in order, and counted."""
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,17 @@ def test_what_is_refused_is_counted_and_told_and_the_rest_goes_on(client: Gatewa
     list(play(client, [nowhere, conflict, HERE], played))
     assert (played.refused, played.events) == (1, 3)
     assert played.problems[0].startswith("FAILED_PRECONDITION")
+
+
+def test_events_without_end_are_published_piece_by_piece(
+    client: GatewayClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("replay.play.AT_ONCE", 10)
+    played = Played()
+    later = (replace(HERE, event_time=NOW + timedelta(seconds=n)) for n in count())
+    done = play(client, later, played)
+    assert [next(done) for _ in range(3)] == [10, 10, 10]
+    assert (played.events, played.accepted) == (30, 30)
 
 
 def test_server_that_is_gone_ends_it_and_says_how_far_it_came(serve: Serve) -> None:
