@@ -8,6 +8,14 @@ import typer
 
 from flows.cli import ConfigOption, Exit, JsonOption, app, fail, settings_or_exit
 from flows.codec import Event
+from replay.cli_caller import (
+    CaOption,
+    CertificateOption,
+    KeyOption,
+    TokenOption,
+    read_credentials,
+    read_token,
+)
 from replay.cli_input import errors_in_words
 from replay.cli_output import print_summary, progress_bar
 
@@ -19,8 +27,10 @@ if TYPE_CHECKING:
 def play(
     streams: Annotated[list[Path], typer.Argument(help="Streams: .jsonl, .jsonl.gz, .jsonl.zst, .parquet.")],
     target: Annotated[str | None, typer.Option(help="host:port of a server; the settings' without.")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="File that holds the bearer token.")] = None,
-    ca: Annotated[Path | None, typer.Option(help="Certificates to trust (PEM): speaks TLS.")] = None,
+    token_file: TokenOption = None,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -32,8 +42,6 @@ def play(
 
     Example: `tapwatch play ways.jsonl.zst --target 127.0.0.1:50551`
     """
-    import grpc
-
     from replay.gateway import GatewayClient, GatewayError
     from replay.play import Played
     from replay.play import play as play_in_order
@@ -41,8 +49,7 @@ def play(
     address = target or settings_or_exit(config).listen
     played = Played()
     try:
-        token = None if token_file is None else token_file.read_text().strip()
-        credentials = None if ca is None else grpc.ssl_channel_credentials(ca.read_bytes())
+        token, credentials = read_token(token_file), read_credentials(ca, certificate, key)
         client = GatewayClient(address, credentials=credentials, token=token)
         with errors_in_words(), client, progress_bar("events") as advance:
             for _ in play_in_order(client, _events(streams, played), played):

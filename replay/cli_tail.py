@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,14 @@ from rich.console import Console
 
 from alerting.alerts import Alert, AlertKind
 from flows.cli import ConfigOption, JsonOption, app, console, fail, settings_or_exit
+from replay.cli_caller import (
+    CaOption,
+    CertificateOption,
+    KeyOption,
+    TokenOption,
+    read_credentials,
+    read_token,
+)
 
 
 @app.command()
@@ -29,8 +36,10 @@ def tail(
     suppressed: Annotated[
         bool, typer.Option("--suppressed", help="With --no-follow: also those not sent, and why.")
     ] = False,
-    token_file: Annotated[Path | None, typer.Option(help="File that holds the bearer token.")] = None,
-    ca: Annotated[Path | None, typer.Option(help="Certificates to trust (PEM): speaks TLS.")] = None,
+    token_file: TokenOption = None,
+    ca: CaOption = None,
+    certificate: CertificateOption = None,
+    key: KeyOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,8 +52,6 @@ def tail(
 
     Example: `tapwatch tail --kind STEP_UP_REQUEST --kind FRAUD_ALERT --name desk`
     """
-    import grpc
-
     from replay import tail as tailing
     from replay.alert_client import AlertClient
     from replay.gateway import GatewayError
@@ -57,8 +64,7 @@ def tail(
     wanted = tailing.Wanted(tenant, tuple(kind or ()), user)
     show = _shows(as_json)
     try:
-        token = None if token_file is None else token_file.read_text().strip()
-        credentials = None if ca is None else grpc.ssl_channel_credentials(ca.read_bytes())
+        token, credentials = read_token(token_file), read_credentials(ca, certificate, key)
         client = AlertClient(address, credentials=credentials, token=token)
         with client, suppress(KeyboardInterrupt):
             if follow:

@@ -11,10 +11,15 @@ from typing import Any
 
 import grpc
 import pytest
+from typer.testing import CliRunner
 
 from alerting.rpc import Callers, EdgeParams, TlsFiles, build_server
 from detectors.events import Payment
+from flows.cli import Exit
+from replay.cli import app
 from replay.gateway import GatewayClient, GatewayError, problem_of
+from replay.streams import StreamWriter
+from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment, describe
 
 pytestmark = pytest.mark.skipif(
@@ -141,6 +146,21 @@ def test_owners_of_certificates_have_shares_of_their_own_at_one_address(authorit
         end.put(None)
 
 
+def test_commands_that_call_a_server_show_a_certificate(authority: Authority, tmp_path: Path) -> None:
+    stream = tmp_path / "life.jsonl"
+    with StreamWriter(stream) as writer:
+        writer.write(a_payment())
+    certificate, key = map(str, authority.issue("gateway", f"URI:{SPIFFE}"))
+    callers = Callers(by_identity={SPIFFE: frozenset({"default"})})
+    with _server(_files(authority, mutual=True), callers) as target:
+        trusts = ("--target", target, "--ca", str(authority.certificate))
+        for command in (("tail", "--no-follow", "--tenant", "default"), ("play", str(stream))):
+            shows = ("--certificate", certificate, "--key", key)
+            assert CliRunner().invoke(app, [*command, *trusts, *shows]).exit_code == Exit.DONE
+            assert "UNAVAILABLE" in CliRunner().invoke(app, [*command, *trusts]).stderr
+            assert "goes with" in CliRunner().invoke(app, [*command, *trusts, *shows[:2]]).stderr
+
+
 def _code(client: GatewayClient) -> str:
     try:
         client.decide(a_payment(), timeout_s=20.0)
@@ -165,7 +185,9 @@ def _client_credentials(
 
 @contextmanager
 def _server(tls: TlsFiles, callers: Callers | None = None, params: EdgeParams | None = None) -> Iterator[str]:
-    server = build_server(FakeEngine(), "localhost:0", params, describe=describe, tls=tls, callers=callers)
+    server = build_server(
+        FakeEngine(), "localhost:0", params, describe=describe, tls=tls, callers=callers, alerts=FakeAlerts()
+    )
     server.start()
     try:
         yield f"localhost:{server.port}"
