@@ -89,10 +89,7 @@ class AlertService:
             violation = Violation("page_token", "is of another log, or too old; begin with the first page")
             raise InvalidRequestError((violation,))
         page = await self._hub.call(self._source.read, after, wish.wanted, wish.size)
-        full = len(page.alerts) == wish.size
-        return pb.ListAlertsResponse(
-            alerts=map(wire.listed, page.alerts), next_page_token=page.reached.cursor if full else ""
-        ).SerializeToString()
+        return wire.page(page.alerts, full=len(page.alerts) == wish.size)
 
     async def end(self) -> None:
         """End all streams, and keep what was acknowledged."""

@@ -1,5 +1,6 @@
 """Alerts on the wire: requests read with every bad field named, responses written."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -32,6 +33,8 @@ ALERT: Final = Shape(
 )
 MOST_IN_FLIGHT: Final = 1_000
 MOST_ON_A_PAGE: Final = 1_000
+PAGE_BYTES: Final = 2**21
+"""A page that has grown beyond ends early: clients of gRPC take 4 MB unless told otherwise."""
 MOST_ACKED: Final = 10_000
 _EVER: Final = datetime.max.replace(tzinfo=UTC)
 NO_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -183,8 +186,21 @@ def gap(reason: GapReason, wanted: Place, begin: Place) -> bytes:
     return pb.SubscribeResponse(gap=message).SerializeToString()
 
 
-def listed(stored: StoredAlert) -> pb.ListedAlert:
-    """A candidate and what became of it."""
+def page(alerts: Sequence[StoredAlert], *, full: bool) -> bytes:
+    """Candidates and what became of each, as many as fit; ``full`` says that there may be more of them."""
+    listed: list[pb.ListedAlert] = []
+    size = 0
+    for stored in alerts:
+        listed.append(_listed(stored))
+        size += listed[-1].ByteSize()
+        if size > PAGE_BYTES:
+            break
+    more = full or len(listed) < len(alerts)
+    token = alerts[len(listed) - 1].place.cursor if more else ""
+    return pb.ListAlertsResponse(alerts=listed, next_page_token=token).SerializeToString()
+
+
+def _listed(stored: StoredAlert) -> pb.ListedAlert:
     return pb.ListedAlert(
         alert=ALERT.write(stored.alert), suppressed=stored.suppressed or "", cursor=stored.place.cursor
     )

@@ -295,6 +295,17 @@ def test_pages_that_can_not_be_listed_are_refused(
     assert [name for name, _ in caught.value.problem.violations] == [field]
 
 
+def test_a_page_that_would_be_too_long_for_its_reader_ends_early(
+    alert_client: AlertClient, alerts: FakeAlerts
+) -> None:
+    paid = a_payment_alert()
+    assert paid.payment is not None
+    long = replace(paid.payment, rule_ids=tuple(f"{n:0128}" for n in range(50)))
+    alerts.add(*(replace(paid, payment=long, alert_id=f"a-{n}", log_position=n) for n in range(1, 1_001)))
+    assert len(alert_client.list_page(page_size=1_000).alerts) < 1_000
+    assert [alert.log_position for alert, _ in alert_client.list_all()] == list(range(1, 1_001))
+
+
 def test_a_server_without_alerts_says_where_they_are(engine: FakeEngine) -> None:
     server = build_server(engine, "127.0.0.1:0", describe=describe)
     server.start()
