@@ -30,7 +30,7 @@ class Wanted:
     kinds: tuple[AlertKind, ...] = ()
     user_id: str | None = None
 
-    def shows(self, alert: Alert) -> bool:
+    def shows(self, alert: Alert | TooLate) -> bool:
         """Whether an alert is of the wanted user; the server looks after the rest."""
         return self.user_id in (None, alert.user_id)
 
@@ -77,7 +77,8 @@ def follow(
                 show(news.alert)
             subscription.ack(news.alert.alert_id)
         elif isinstance(news, TooLate):
-            say(f"expired: {news.alert_id} {news.kind} of {news.user_id}")
+            if wanted.shows(news):
+                say(f"expired: {news.alert_id} {news.kind} of {news.user_id}")
         elif isinstance(news, Missed):
             say(f"gap ({news.reason}): the server begins with what it keeps")
         elif isinstance(news, Connected):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from replay.alert_client import AlertClient
 from replay.cli import app
 from replay.gateway import GatewayError
 from replay.tail import Wanted, alert_json, alert_markup, follow
-from tests.alerting.alerts_made import a_payment_alert, a_proximity_alert
+from tests.alerting.alerts_made import NOON, a_payment_alert, a_proximity_alert
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, describe
 
@@ -107,6 +108,24 @@ def test_a_server_without_alerts_is_told_apart() -> None:
 
 class Enough(Exception):
     """The test has seen what it waits for."""
+
+
+def test_following_one_user_tells_nothing_of_others(alerts: FakeAlerts) -> None:
+    engine = FakeEngine()
+    engine.time = alerts.now = NOON + timedelta(minutes=5)
+    made = build_server(engine, "127.0.0.1:0", describe=describe, alerts=alerts)
+    made.start()
+    late = [a_payment_alert(n, user, lives_s=0) for n, user in ((1, "u-1"), (2, "u-2"))]
+    alerts.add(*late, a_payment_alert(3, "u-2"))
+    said: list[str] = []
+
+    def enough(_: Alert) -> None:
+        raise Enough
+
+    with AlertClient(f"127.0.0.1:{made.port}") as client, pytest.raises(Enough):
+        follow(client, Wanted(user_id="u-2"), enough, said.append, from_beginning=True)
+    made.stop(0.0)
+    assert said[1:] == [f"expired: {late[1].alert_id} STEP_UP_REQUEST of u-2"]
 
 
 def test_following_shows_acknowledges_and_goes_on_behind(server: EdgeServer, alerts: FakeAlerts) -> None:
