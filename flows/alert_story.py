@@ -4,16 +4,19 @@ import json
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alerting.alert_source import KeptSubscription, Place, StoredAlert
 from alerting.alert_wording import alert_line
 from alerting.alerts import Alert
 from alerting.delivery.reasons import TITLES, Suppression
-from flows.codec import decode_alert, encode_event, plain_alert
+from flows.codec import Event, decode_alert, encode_event, plain_alert
 from flows.shard_folder import shard_files
 from flows.sqlite_shard import SqliteShard
 from flows.subscription_file import SUBSCRIPTIONS_FILE, read_subscriptions
+
+TIME_PASSED: Final = "time_passed"
+"""The cause of an alert that fell due at a record which has nothing to do with its user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class AlertStory:
         Each time that its cause made a candidate: the log position, and why it was not sent (None where it
         was).
     cause
-        The record behind the alert, as plain values.
+        The record behind the alert, as plain values; where its time had come, by a record that has nothing to
+        do with its user, no more than that.
     subscriptions
         The durable subscriptions that want it, and whether they are done with it.
     """
@@ -58,7 +62,7 @@ class AlertStory:
             f"{alert.alert_id}: {alert.kind} {'sent' if self.sent else 'not sent'}",
             f"  says      {alert_line(alert)}",
             f"  user      {alert.user_id} of tenant {alert.tenant}",
-            f"  cause     {self.cause['kind']} at {alert.event_time.isoformat()}",
+            f"  cause     {self.cause['kind'].replace('_', ' ')} at {alert.event_time.isoformat()}",
             f"  valid     until {alert.not_after.isoformat()} in event time; priority {alert.priority}",
         ]
         lines += [f"  candidate at log position {at}: {_end(reason)}" for at, reason in self.candidates]
@@ -93,10 +97,21 @@ def _story(shard: SqliteShard, data_dir: Path, alert_id: str) -> AlertStory | No
         return None
     told = next((row for row in rows if row.suppressed is None), rows[0])
     stored = StoredAlert(Place(told.position, told.seq), decode_alert(told.alert), told.suppressed)
-    cause = json.loads(encode_event(shard.read(told.position - 1, 1)[0].event))
+    cause = _cause(stored.alert, shard.read(told.position - 1, 1)[0].event)
     candidates = tuple((row.position, row.suppressed) for row in rows)
     kept = read_subscriptions(data_dir / SUBSCRIPTIONS_FILE)
     return AlertStory(stored.alert, candidates, cause, tuple(_states(kept, stored)))
+
+
+def _cause(alert: Alert, event: Event) -> dict[str, Any]:
+    """The record as plain values, unless all it did was to let time pass: then it may be about anybody."""
+    if alert.proximity is not None and _whose(event) != (alert.tenant, alert.user_id):
+        return {"kind": TIME_PASSED, "event_time": plain_alert(alert)["event_time"]}
+    return json.loads(encode_event(event))  # type: ignore[no-any-return]  # an object, by its schema
+
+
+def _whose(event: Event) -> tuple[str, str]:
+    return getattr(event, "tenant", ""), getattr(event, "user_id", "")
 
 
 def _states(kept: list[KeptSubscription], stored: StoredAlert) -> list[tuple[str, bool]]:
