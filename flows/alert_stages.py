@@ -75,7 +75,9 @@ class AlertStages:
         found += self._heed(position, event, now_s)
         # Somebody waits for the answer to a payment.
         at_once = 1 if isinstance(event, Payment) else DUE_AT_ONCE
-        self._proximity.time_passed(position, now_s, found, at_once)
+        # Whoever pays or is at a place is not told of it at that record: it is learned behind it.
+        there = (event.tenant, event.user_id) if isinstance(event, Payment | Visit) else None
+        self._proximity.time_passed(position, now_s, found, at_once, there)
         for at, seen in self._deferred.ready(self._clock.is_ahead):
             self._learn(at, seen)
         if isinstance(event, Location) and not self._clock.is_ahead(seconds(event.event_time)):

@@ -30,12 +30,19 @@ class DueTimes:
             self._due[name] = due_s
             heappush(self._order, (due_s, name))
 
-    def take(self, now_s: int, limit: int) -> list[str]:
-        """Up to ``limit`` names that are due, the earliest first; they are due no more."""
+    def take(self, now_s: int, limit: int, but: str = "") -> list[str]:
+        """Up to ``limit`` names that are due, the earliest first; they are due no more. ``but`` stays due."""
         found: list[str] = []
+        kept = 0
         while self._order and self._order[0][0] <= now_s and len(found) < limit:
             due_s, name = heappop(self._order)
-            if self._due.get(name) == due_s:
-                del self._due[name]
-                found.append(name)
+            if self._due.get(name) != due_s:
+                continue
+            if name == but:
+                kept = due_s
+                continue
+            del self._due[name]
+            found.append(name)
+        if kept:
+            heappush(self._order, (kept, but))
         return found

@@ -85,12 +85,21 @@ class ProximityStage:
         return found
 
     def time_passed(
-        self, position: int, now_s: int, found: list[Candidate], at_once: int = DUE_AT_ONCE
+        self,
+        position: int,
+        now_s: int,
+        found: list[Candidate],
+        at_once: int = DUE_AT_ONCE,
+        but: tuple[str, str] | None = None,
     ) -> None:
-        """Add to ``found`` what falls due without anything new of its user, for so many users at once."""
+        """Add to ``found`` what falls due without anything new of its user, for so many users at once.
+
+        Not for the user ``but`` (tenant and id): of them the record says more than that time has passed.
+        """
+        waits = "" if but is None else keys.outing(*but)
         for _ in range(at_once):
             # One by one: a fault with one of them makes nobody else miss their time, or lose what was found.
-            for key in self._due.take(now_s - self._params.timers_behind_s, 1):
+            for key in self._due.take(now_s - self._params.timers_behind_s, 1, waits):
                 tenant, _, user_id = key.removeprefix(keys.OUTINGS).partition("/")
                 person = self._people.find(tenant, user_id) or Person()
                 with self._guided(tenant, user_id, person, now_s, position) as who:

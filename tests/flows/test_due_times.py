@@ -31,6 +31,14 @@ def test_no_more_than_asked_for_the_earliest_first_then_by_name() -> None:
     assert [times.take(99, 2), times.take(99, 2), times.take(99, 2)] == [["d", "b"], ["c", "a"], []]
 
 
+def test_one_may_stay_due_while_others_are_taken() -> None:
+    times = DueTimes()
+    for name, due_s in (("a", 10), ("b", 20), ("a", 30), ("a", 10)):
+        times.put(name, due_s)
+    assert times.take(99, 9, but="a") == ["b"]
+    assert (times.take(9, 9), times.take(10, 9), times.take(99, 9)) == ([], ["a"], [])
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_told_anew_it_gives_the_same(seed: int) -> None:
     dice, times = Random(seed), DueTimes()

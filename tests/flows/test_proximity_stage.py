@@ -39,7 +39,7 @@ from tests.flows.outings_made import (
     walk,
     wishes,
 )
-from tests.flows.shards_made import payment
+from tests.flows.shards_made import payment, policy
 
 ARRIVAL = walk(TODAY - 4 * MINUTE, 350, -20)
 """Coming to the shop at the usual time."""
@@ -190,6 +190,19 @@ def test_what_waited_is_judged_again(meanwhile: list[Event], fates: list[str]) -
     assert town.fates(*meanwhile, *minutes(0, 2)) == fates
 
 
+AT_THE_TILL = payment(
+    7, user_id=USER, merchant_id="bakery", channel=Channel.POS, event_time=TODAY + timedelta(seconds=15)
+)
+
+
+@pytest.mark.parametrize("record", [visit(TODAY + timedelta(seconds=15)), AT_THE_TILL])
+def test_who_is_there_is_not_told_by_the_very_record_that_says_so(record: Event) -> None:
+    town = Town(of_habit(quiet_from_min=0, quiet_to_min=12 * 60))
+    town.add(policy(), *ARRIVAL[:25])
+    assert town.told(record) == []
+    assert town.fates(*minutes(1, 2)) == ["VISITED"]
+
+
 def test_alert_waits_for_a_shop_that_opens_soon_and_no_longer_than_it_holds() -> None:
     opens_soon = shop(opening_hours="12:02-14:00", event_time=TODAY - DAY)
     town = Town(of_habit(opens_soon))
@@ -276,10 +289,10 @@ def test_fault_on_the_way_takes_no_alert_about_a_payment_back(monkeypatch: pytes
         raise RuntimeError("planted")
 
     monkeypatch.setattr(Guide, "expire", fails)
-    said = town.add(payment(1, user_id=USER, event_time=TODAY, mcc="7995"))
+    said = town.add(payment(1, user_id="somebody", event_time=TODAY, mcc="7995"))
     assert [type(each) for each in said] == [Decided, AlertRaised, TaskFault]
     monkeypatch.undo()
-    assert town.fates(*walk(TODAY + HOUR, 350, -20)) == ["SENT"]
+    assert town.fates(*walk(TODAY + DAY, 350, -20)) == ["SENT"]
 
 
 def test_fault_with_one_user_takes_back_no_alert_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
