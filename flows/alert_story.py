@@ -17,6 +17,7 @@ from flows.subscription_file import SUBSCRIPTIONS_FILE, read_subscriptions
 
 TIME_PASSED: Final = "time_passed"
 """The cause of an alert that fell due at a record which has nothing to do with its user."""
+_DONE: Final = "done with it: acknowledged, expired, or of before it began"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class AlertStory:
         The record behind the alert, as plain values; where its time had come, by a record that has nothing to
         do with its user, no more than that.
     subscriptions
-        The durable subscriptions that want it, and whether they are done with it.
+        The durable subscriptions that want it, and whether they are done with it: whether it came before they
+        began, was acknowledged or expired is not kept.
     """
 
     alert: Alert
@@ -67,7 +69,7 @@ class AlertStory:
         ]
         lines += [f"  candidate at log position {at}: {_end(reason)}" for at, reason in self.candidates]
         lines += [
-            f"  subscriber {name}: {'done with it' if done else 'not done with it'}"
+            f"  subscriber {name}: {_DONE if done else 'not done with it'}"
             for name, done in self.subscriptions
         ]
         if alert.payment is not None:

@@ -1,5 +1,6 @@
 """The story of an alert names its cause, and nobody but its user."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,3 +45,10 @@ def test_another_tenants_user_of_the_same_name_is_somebody_else(tmp_path: Path) 
     others = (fix(start + timedelta(minutes=n), 90_000.0, tenant="shop") for n in range(21, 50))
     story = the_story(tmp_path, *of_habit(), *near, *others)
     assert story.cause["kind"] == "time_passed"
+
+
+def test_a_subscriber_that_is_done_with_an_alert_need_not_have_acknowledged_it(tmp_path: Path) -> None:
+    story = the_story(tmp_path, *of_habit(), *ARRIVAL)
+    (line, other) = replace(story, subscriptions=(("desk", True), ("push", False))).lines()[-2:]
+    assert line == "  subscriber desk: done with it: acknowledged, expired, or of before it began"
+    assert other == "  subscriber push: not done with it"
