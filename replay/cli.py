@@ -122,8 +122,9 @@ def import_(
     """
     from replay.importers import Choices, import_dataset
 
+    choices = Choices(_duration("--label-delay", label_delay), part)
     with _errors(), progress_bar("events") as advance:
-        summary = import_dataset(kind, folder, out, Choices(_duration(label_delay), part), advance)
+        summary = import_dataset(kind, folder, out, choices, advance)
     print_summary(asdict(summary), as_json)
 
 
@@ -210,7 +211,7 @@ def evaluate(
     Example: `tapwatch evaluate run-a --review-budget 50`
     """
     if alerts:
-        _evaluate_alerts(run, _duration(window), as_json)
+        _evaluate_alerts(run, _duration("--window", window), as_json)
         return
     from replay.evaluate import evaluate as score
     from replay.evaluation_text import format_evaluation
@@ -283,11 +284,11 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _duration(text: str) -> timedelta:
+def _duration(option: str, text: str) -> timedelta:
     units = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
     number, unit = text[:-1], text[-1:]
     if unit not in units or not number.isdigit():
-        raise fail(f"--label-delay: {text!r}; allowed: a whole number and d, h, m or s, such as 7d")
+        raise fail(f"{option}: {text!r}; allowed: a whole number and d, h, m or s, such as 7d")
     return timedelta(**{units[unit]: int(number)})
 
 
