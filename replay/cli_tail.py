@@ -60,6 +60,8 @@ def tail(
         raise fail("--suppressed: goes with --no-follow only: what is not sent is not delivered")
     if name and not follow:
         raise fail("--name: goes with --follow only: a list is not remembered")
+    if name and user is not None and tenant is None:
+        raise fail("--user: goes with --name only beside --tenant; the name would be done with all users")
     address = target or settings_or_exit(config).listen
     wanted = tailing.Wanted(tenant, tuple(kind or ()), user)
     show = _shows(as_json)

@@ -86,6 +86,7 @@ def test_what_was_not_sent_is_shown_with_its_reason_on_demand(server: EdgeServer
     [
         (("--suppressed",), "--suppressed: goes with --no-follow only"),
         (("--no-follow", "--name", "x"), "--name: goes with --follow only"),
+        (("--name", "x", "--user", "u-1"), "--user: goes with --name only beside --tenant"),
         (("--kind", "PARTY"), "'PARTY' is not one of"),
         (("--target", "127.0.0.1:1"), "127.0.0.1:1: UNAVAILABLE"),
         (("--no-follow", "--target", "127.0.0.1:1"), "127.0.0.1:1: UNAVAILABLE"),
@@ -161,6 +162,22 @@ def test_only_the_wanted_user_is_shown_although_the_server_sends_the_bucket(
     with AlertClient(f"127.0.0.1:{server.port}") as client, pytest.raises(Enough):
         follow(client, Wanted(user_id="u-1"), show, lambda _: None, from_beginning=True)
     assert [alert.user_id for alert in shown] == ["u-1"]
+
+
+def test_what_expired_is_told_of_the_wanted_user_only(server: EdgeServer, alerts: FakeAlerts) -> None:
+    at = NOON - timedelta(minutes=9)
+    made = [a_payment_alert(1, "u-2"), a_payment_alert(2, "u-1")]
+    late = [replace(alert, event_time=at, not_after=at) for alert in made]
+    alerts.add(*late, a_payment_alert(3, "u-1"))
+    alerts.now = NOON
+    said: list[str] = []
+
+    def show(_alert: Alert) -> None:
+        raise Enough
+
+    with AlertClient(f"127.0.0.1:{server.port}") as client, pytest.raises(Enough):
+        follow(client, Wanted(user_id="u-1"), show, said.append, from_beginning=True)
+    assert said[1:] == [f"expired: {late[1].alert_id} STEP_UP_REQUEST of u-1"]
 
 
 def test_a_server_that_is_not_there_ends_it_at_once() -> None:
