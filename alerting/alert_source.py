@@ -182,6 +182,10 @@ class AlertSource(Protocol):
         """Up to ``limit`` alerts behind a place."""
         ...
 
+    def allows(self, alert: Alert) -> bool:
+        """Whether its user still allows to be told of a merchant nearby."""
+        ...
+
     def gap(self, place: Place) -> GapReason | None:
         """Why one can't go on behind a place; None where one can."""
         ...

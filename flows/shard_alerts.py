@@ -19,6 +19,9 @@ from alerting.alert_source import (
     StoredAlert,
     SubscriptionName,
 )
+from alerting.alerts import Alert
+from alerting.delivery.person import Person
+from detectors.events import ConsentPurpose
 from flows import keys
 from flows.book import ShardReaders
 from flows.codec import decode_alert
@@ -65,6 +68,16 @@ class ShardAlerts:
                 return AlertPage(found, found[-1].place, now)
             reached = _behind(shard, applied)
             return AlertPage(found, reached if reached.is_behind(after) else after, now)
+
+    def allows(self, alert: Alert) -> bool:
+        """See :meth:`alerting.alert_source.AlertSource.allows`."""
+        with self._reading() as shard:
+            known = shard.load(keys.person(alert.tenant, alert.user_id))
+            clock = shard.load(keys.CLOCK)
+            if known is None or clock is None:
+                return False
+            now_s = ShardTime.unpack(clock).clock.now_s
+            return Person.unpack(known).consents(ConsentPurpose.LOCATION_ALERTS, now_s)
 
     def gap(self, place: Place) -> GapReason | None:
         """See :meth:`alerting.alert_source.AlertSource.gap`."""

@@ -18,6 +18,7 @@ from alerting.alert_source import (
     Place,
     StoredAlert,
 )
+from alerting.alerts import Alert, AlertKind
 
 KEPT: Final = 4_096
 """So many of the latest alerts stay in memory; who is further behind reads the file."""
@@ -119,6 +120,10 @@ class AlertHub:
         if len(some) == LOOKED_AT:
             return AlertPage(found, some[-1].place, self.now)
         return AlertPage(found, self._to if self._to.is_behind(after) else after, self.now)
+
+    async def allows(self, alert: Alert) -> bool:
+        """Whether an alert may still be told: of a merchant nearby as long as its user allows that."""
+        return alert.kind is not AlertKind.PROXIMITY or await self.call(self._source.allows, alert)
 
     def close(self) -> None:
         """End the threads."""

@@ -109,6 +109,12 @@ class Subscriber:
         return None if now is None else self._window.next_up(self._loop.time(), now)
 
     async def _tell(self, context: Context, item: Item) -> None:
+        if not item.done:
+            allowed = await self._hub.allows(item.stored.alert)
+            if not item.under_way:
+                return  # acknowledged or refused meanwhile
+            if not allowed:
+                self._window.ack((item.stored.alert.alert_id,))
         if item.done:
             self._metrics.expired.inc()
             self._done_with([])

@@ -657,7 +657,9 @@ class SubscribeResponse(_message.Message):
 
     @_builtins.property
     def expired(self) -> Global___Expired:
-        """An alert whose time was over before it was acknowledged: it is delivered no more, and is not acknowledged."""
+        """An alert whose time was over before it was acknowledged, or whose user does not allow it any more: it is
+        delivered no more, and is not acknowledged.
+        """
 
     @_builtins.property
     def acked(self) -> Global___Acked:

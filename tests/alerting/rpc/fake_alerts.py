@@ -33,6 +33,7 @@ class FakeAlerts:
         self.available = True
         self.full = False
         self.unreadable = 0
+        self.withdrawn: set[str] = set()
         self.first = 1
         self.stored: list[StoredAlert] = []
         self.subscriptions: dict[SubscriptionName, KeptSubscription] = {}
@@ -76,6 +77,11 @@ class FakeAlerts:
             return AlertPage(found, found[-1].place, self.now)
         end = self.place(stored[-1].place.position) if stored else BEGINNING
         return AlertPage(found, end if end.is_behind(after) else after, self.now)
+
+    def allows(self, alert: Alert) -> bool:
+        """See :class:`AlertSource`."""
+        self._check()
+        return alert.user_id not in self.withdrawn
 
     def gap(self, place: Place) -> GapReason | None:
         """See :class:`AlertSource`."""

@@ -167,6 +167,31 @@ def test_what_expires_is_told_and_lets_the_next_one_go(
     assert seen.positions(1) == [2]
 
 
+def test_whose_consent_is_withdrawn_is_told_of_no_merchant_any_more(watch: Start, alerts: FakeAlerts) -> None:
+    alerts.withdrawn = {"u-1"}
+    near = a_proximity_alert(1)
+    alerts.add(near, a_payment_alert(2), a_proximity_alert(3, "u-2"))
+    seen = watch(NAMED)
+    late = seen.next(TooLate)
+    assert (late.alert_id, late.kind) == (near.alert_id, AlertKind.PROXIMITY)
+    assert sorted(seen.positions(2)) == [2, 3]
+
+
+def test_what_was_delivered_before_a_withdrawal_is_not_delivered_again(
+    watch: Start, alerts: FakeAlerts
+) -> None:
+    alerts.add(a_proximity_alert(1))
+    seen = watch(NAMED)
+    first = seen.next(Delivered)
+    alerts.withdrawn = {"u-1"}
+    seen.subscription.nack(first.alert.alert_id)
+    assert seen.next(TooLate).alert_id == first.alert.alert_id
+    seen.subscription.close()
+    alerts.withdrawn = set()
+    alerts.add(a_payment_alert(2))
+    assert watch(NAMED).positions(1) == [2]
+
+
 def test_a_durable_subscription_goes_on_behind_what_was_acknowledged(
     watch: Start, alerts: FakeAlerts
 ) -> None:
