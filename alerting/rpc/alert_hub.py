@@ -125,6 +125,10 @@ class AlertHub:
         """Whether an alert may still be told: of a merchant nearby as long as its user allows that."""
         return alert.kind is not AlertKind.PROXIMITY or await self.call(self._source.allows, alert)
 
+    async def knows(self, place: Place) -> bool:
+        """Whether a place is one of this log, and what is behind it is kept."""
+        return await self.call(self._source.gap, place) is None
+
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown(wait=False)

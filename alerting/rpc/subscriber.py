@@ -163,7 +163,16 @@ class Subscriber:
     async def _listen(self, context: Context) -> None:
         async for raw in requests_of(context):
             self._heard_s = self._loop.time()
-            self._act(parse(pb.SubscribeRequest, raw))
+            request = parse(pb.SubscribeRequest, raw)
+            await self._check_through(request.ack)
+            self._act(request)
+
+    async def _check_through(self, ack: pb.Ack) -> None:
+        """What was delivered up to a place of another log is nothing that was delivered here."""
+        place = wire.read_through(ack)
+        if place is not None and not await self._hub.knows(place):
+            said = "is of another log, or too old; acknowledge by alert_ids"
+            raise InvalidRequestError((Violation("ack.through_cursor", said),))
 
     def _act(self, request: pb.SubscribeRequest) -> None:
         which = request.WhichOneof("request")

@@ -108,6 +108,16 @@ def test_what_can_not_be_said_later_ends_the_stream(raw: Raw, later: dict[str, A
     assert raw.refusal().code == "INVALID_ARGUMENT"
 
 
+def test_a_cursor_of_another_log_acknowledges_nothing(raw: Raw, alerts: FakeAlerts) -> None:
+    alerts.add(a_payment_alert(1), a_payment_alert(2, "u-2"))
+    raw.say(subscription=pb.Subscription(name="push", start=pb.START_BEGINNING))
+    assert [raw.heard().WhichOneof("response") for _ in range(3)] == ["opened", "delivery", "delivery"]
+    raw.say(ack=pb.Ack(through_cursor=FakeAlerts(b"other").place(2).cursor))
+    assert [name for name, _ in raw.refusal().violations] == ["ack.through_cursor"]
+    (kept,) = alerts.subscriptions.values()
+    assert (kept.mark, kept.done) == (BEGINNING, ())
+
+
 def test_the_limits_in_force_are_told(raw: Raw) -> None:
     raw.say(subscription=pb.Subscription())
     opened = raw.heard().opened
