@@ -17,7 +17,8 @@ def shard_files(data_dir: Path) -> list[Path]:
     found = [only] if only.exists() else sorted(data_dir.glob("shard-*.db"))
     if not found:
         raise ShardFileError(
-            f"{only}: there is no such file; --data-dir names the folder of a server or a replay"
+            f"{only}: there is no such file; --data-dir names the folder of a server, or of a replay made "
+            "with --keep-shard"
         )
     return found
 

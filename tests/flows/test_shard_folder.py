@@ -32,7 +32,7 @@ def test_a_folder_on_kafka_has_a_file_for_each_shard_and_nothing_else_counts(tmp
 @pytest.mark.parametrize(
     ("names", "shard", "words"),
     [
-        ((), None, "there is no such file"),
+        ((), None, "--keep-shard"),
         (("shard-0001.db", "shard-0002.db"), None, "holds shards 1, 2; choose one with --shard"),
         (("shard-0001.db", "shard-0002.db"), 7, "holds no shard 7; allowed: 1, 2"),
         (("shard.db",), 3, "holds no shard 3; allowed: 0"),
