@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from flows.codec import encode_alert
+from flows.codec import encode_alert, plain_alert
 from replay.alerts import ALERTS_FILE, CandidateRow, candidate_line, read_alerts
 from replay.text_table import format_table
 
@@ -54,6 +55,7 @@ def diff_alerts(a: Path, b: Path) -> AlertDiff | None:
     report.only_a = len(of_a.keys() - of_b.keys())
     report.only_b = len(of_b.keys() - of_a.keys())
     flips: Counter[str] = Counter()
+    shown: dict[tuple[str, int], int] = {}
     last = -1
     for name, before in of_a.items():
         after = of_b.get(name)
@@ -64,14 +66,35 @@ def diff_alerts(a: Path, b: Path) -> AlertDiff | None:
         last = max(last, after.place)
         if before.content != after.content:
             report.changed += 1
-            _note(report, f"changed: {before.words} -> {after.words}")
+            if len(report.examples) < _EXAMPLES:
+                shown[name] = len(report.examples)
+                _note(report, f"changed: {before.words} -> {after.words}")
         if before.end != after.end:
             flips[f"{before.end} -> {after.end}"] += 1
     for name, after in of_b.items():
         if name not in of_a:
             _note(report, f"only in B: {after.words}")
     report.flips = dict(sorted(flips.items()))
+    for name, at in shown.items():
+        report.examples[at] += _changes(_plain(a, of_a[name].place), _plain(b, of_b[name].place))
     return report
+
+
+def _plain(folder: Path, place: int) -> dict[str, Any]:
+    """The alert at a place of a run, as plain values."""
+    alert = plain_alert(next(islice(read_alerts(folder), place, None)).alert)
+    details = alert.pop("payment") or alert.pop("proximity")
+    return {**alert, **details}
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What changed in the alert itself, by field; of reasons and other lists no more than the name."""
+    changed = [
+        name if isinstance(before.get(name), list) else f"{name} {before.get(name)} -> {after.get(name)}"
+        for name in before | after
+        if before.get(name) != after.get(name)
+    ]
+    return f"; {', '.join(changed)}" if changed else ""
 
 
 def alert_diff_text(report: AlertDiff) -> str:

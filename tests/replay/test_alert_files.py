@@ -136,3 +136,15 @@ def test_a_replay_gives_the_same_alerts_in_every_way(tmp_path: Path, how: str) -
         other = tmp_path / "b" / "shard.db"
         done = CliRunner().invoke(app, ["diff", str(tmp_path / "a"), str(other)])
         assert (done.exit_code, "200 alert candidates" in done.output) == (Exit.DONE, True), done.output
+
+
+def test_what_changed_in_an_alert_is_named(tmp_path: Path) -> None:
+    near = a_proximity_alert(2)
+    assert near.proximity is not None
+    other = replace(near, proximity=replace(near.proximity, probability=0.5))
+    before = written(tmp_path / "a", [ROWS[0], CandidateRow(1, near, None)])
+    after = written(tmp_path / "b", [ROWS[0], CandidateRow(1, other, None)])
+    report = diff_alerts(before, after)
+    assert report is not None
+    (example,) = report.examples
+    assert example.endswith("sent at log position 2; probability 0.62 -> 0.5")
