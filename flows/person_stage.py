@@ -7,6 +7,7 @@ from typing import Final
 from alerting.decision import Action, Decision
 from alerting.delivery.person import Person
 from detectors.events import Consent, ConsentPurpose, Outcome, OutcomeKind, Preferences, ThreeDSStatus
+from detectors.reading import seconds
 from detectors.tokens import token
 from flows import keys
 from flows.state import State
@@ -55,13 +56,16 @@ class PersonStage:
         self.store(event.tenant, event.user_id, person)
 
     def decided(self, decision: Decision, now_s: int) -> None:
-        """A challenge opens a step-up now, though the payment's clock may be behind or ahead."""
+        """A challenge opens a step-up now, though the payment's clock may be behind.
+
+        After a silence it is the shard's that is.
+        """
         if decision.action is not Action.STEP_UP:
             return
         expires_at = decision.step_up.expires_at
         span = _USUAL_STEP_UP if expires_at is None else expires_at - decision.event_time
         person = self._person(decision.tenant, decision.user_id)
-        until_s = now_s + ceil(span.total_seconds())
+        until_s = max(now_s, seconds(decision.event_time)) + ceil(span.total_seconds())
         person.step_up_asked(token(_TOKEN_KIND, decision.transaction_id), until_s)
         self.store(decision.tenant, decision.user_id, person)
 

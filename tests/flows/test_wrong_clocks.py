@@ -1,11 +1,11 @@
 """Users whose clocks are wrong, and words that overtake each other: what they said last still counts."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from detectors.events import Channel, Consent, Preferences
+from detectors.events import Channel, Consent, Payment, Preferences
 from flows import keys
 from tests.flows.outings_made import (
     DAY,
@@ -24,6 +24,11 @@ from tests.flows.shards_made import payment
 
 YEAR = 365 * DAY
 WAY = walk(TODAY - 12 * MINUTE, -600, -20)
+
+
+def asked(at: datetime) -> Payment:
+    """A payment for which the user is asked to authenticate."""
+    return payment(1, user_id=USER, event_time=at, mcc="7995", channel=Channel.ECOMMERCE)
 
 
 def test_withdrawal_ends_also_what_is_allowed_from_a_later_day_on() -> None:
@@ -71,19 +76,19 @@ def test_settings_of_a_clock_gone_astray_are_replaced_by_those_that_come_after(a
     assert set(Town(of_habit(before, always)).fates(*WAY)) == {"QUIET_HOURS"}
 
 
-@pytest.mark.parametrize("minutes_off", [-60, 0, 60 * 24 * 365])
-def test_step_up_is_open_for_its_time_also_where_the_clock_of_the_payment_is_wrong(minutes_off: int) -> None:
-    asked = payment(
-        1,
-        user_id=USER,
-        event_time=TODAY + (minutes_off - 13) * MINUTE,
-        mcc="7995",
-        channel=Channel.ECOMMERCE,
-    )
-    town = Town(of_habit(tick(TODAY - 13 * MINUTE), asked))
+@pytest.mark.parametrize("off", [-HOUR, 0 * HOUR])
+def test_step_up_is_open_for_its_time_also_where_the_clock_of_the_payment_is_behind(off: timedelta) -> None:
+    town = Town(of_habit(tick(TODAY - 13 * MINUTE), asked(TODAY - 13 * MINUTE + off)))
     assert town.fates(*WAY)[0] == "STEP_UP_OPEN"
     again = [replace(each, event_time=each.event_time + DAY) for each in WAY]
     assert "STEP_UP_OPEN" not in town.fates(tick(TODAY + DAY - HOUR), *again)
+
+
+def test_step_up_of_the_first_payment_after_a_silence_is_open_for_its_time() -> None:
+    again = [replace(each, event_time=each.event_time + 7 * DAY) for each in WAY]
+    others = [tick(again[0].event_time - timedelta(seconds=n)) for n in range(1, 8)]
+    town = Town(of_habit(asked(again[0].event_time - MINUTE), *others))
+    assert town.fates(*again)[0] == "STEP_UP_OPEN"
 
 
 def test_what_waits_when_the_clock_returns_from_astray_is_accounted_for() -> None:
