@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from alerting.alert_source import KeptSubscription, Place, StoredAlert
+from alerting.alert_source import KeptSubscription, Place, StoredAlert, SubscriptionName
 from alerting.alert_wording import alert_line
 from alerting.alerts import Alert
 from alerting.delivery.reasons import TITLES, Suppression
@@ -40,7 +40,7 @@ class AlertStory:
     alert: Alert
     candidates: tuple[tuple[int, str | None], ...]
     cause: dict[str, Any]
-    subscriptions: tuple[tuple[str, bool], ...]
+    subscriptions: tuple[tuple[SubscriptionName, bool], ...]
 
     @property
     def sent(self) -> bool:
@@ -54,7 +54,7 @@ class AlertStory:
             "sent": self.sent,
             "candidates": [{"log_position": at, "suppressed": reason} for at, reason in self.candidates],
             "cause": self.cause,
-            "subscriptions": [{"name": name, "done": done} for name, done in self.subscriptions],
+            "subscriptions": [{**name._asdict(), "done": done} for name, done in self.subscriptions],
         }
 
     def lines(self) -> list[str]:
@@ -69,7 +69,7 @@ class AlertStory:
         ]
         lines += [f"  candidate at log position {at}: {_end(reason)}" for at, reason in self.candidates]
         lines += [
-            f"  subscriber {name}: {_DONE if done else 'not done with it'}"
+            f"  subscriber {_named(name)}: {_DONE if done else 'not done with it'}"
             for name, done in self.subscriptions
         ]
         if alert.payment is not None:
@@ -116,12 +116,16 @@ def _whose(event: Event) -> tuple[str, str]:
     return getattr(event, "tenant", ""), getattr(event, "user_id", "")
 
 
-def _states(kept: list[KeptSubscription], stored: StoredAlert) -> list[tuple[str, bool]]:
+def _states(kept: list[KeptSubscription], stored: StoredAlert) -> list[tuple[SubscriptionName, bool]]:
     return [
-        (each.name.name, not stored.place.is_behind(each.mark) or stored.place[:2] in each.done)
+        (each.name, not stored.place.is_behind(each.mark) or stored.place[:2] in each.done)
         for each in kept
         if each.wanted.wants(stored)
     ]
+
+
+def _named(name: SubscriptionName) -> str:
+    return name.name if name.tenant is None else f"{name.name} of tenant {name.tenant}"
 
 
 def _end(reason: str | None) -> str:

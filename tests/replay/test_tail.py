@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from alerting.alert_source import AlertFilter, KeptSubscription, Place, SubscriptionName
 from alerting.alert_wording import alert_line
 from alerting.alerts import Alert, AlertKind
 from alerting.decision import Action, FallbackCause, Source
 from alerting.delivery.reasons import Suppression
 from alerting.rpc import EdgeServer, build_server
 from flows.cli import Exit
+from flows.subscription_file import SubscriptionFile
 from replay.alert_client import AlertClient
 from replay.cli import app
 from replay.gateway import GatewayError
@@ -228,6 +230,15 @@ def test_the_story_of_an_alert_is_told(tmp_path: Path) -> None:
     assert "candidate at log position 2: sent" in told.output
     story = json.loads(CliRunner().invoke(app, [*command, "--json"]).output)
     assert (story["sent"], story["cause"]["transaction_id"]) == (True, "t-1")
+    file = SubscriptionFile(run / "subscriptions.db")
+    names = (SubscriptionName(None, "desk"), SubscriptionName("default", "desk"))
+    file.keep([KeptSubscription(name, AlertFilter(), Place(at, 9)) for at, name in enumerate(names, 1)])
+    file.close()
+    told = CliRunner().invoke(app, command)
+    assert "subscriber desk: not done with it" in told.output
+    assert "subscriber desk of tenant default: done with it" in told.output
+    for path in run.glob("subscriptions.db-*"):
+        path.unlink()
     (run / "subscriptions.db").write_bytes(b"no database at all, but long enough to be looked at")
     damaged = CliRunner().invoke(app, command)
     assert (damaged.exit_code, "subscriptions.db" in damaged.stderr) == (Exit.BAD_INPUT, True)
