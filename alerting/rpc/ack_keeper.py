@@ -24,7 +24,12 @@ _log = logging.getLogger(__name__)
 
 
 class Keeps(Protocol):
-    """A subscriber whose acknowledgements are kept."""
+    """A subscriber whose acknowledgements are kept, under a name."""
+
+    @property
+    def name(self) -> SubscriptionName:
+        """The name."""
+        ...
 
     def to_keep(self) -> tuple[KeptSubscription, list[str]]:
         """What is to be kept now, and the acknowledgements that it holds and that are not confirmed."""
@@ -46,6 +51,7 @@ class AckKeeper:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ack-keeper")
         self._changed: set[Keeps] = set()
+        self._writing: list[Keeps] = []
         self._task: asyncio.Task[None] | None = None
         self._under_way: asyncio.Future[None] = self._loop.create_future()
         self._coming: asyncio.Future[None] = self._loop.create_future()
@@ -67,8 +73,8 @@ class AckKeeper:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write())
 
-    async def settle(self) -> None:
-        """Return when what was noted so far is written, whatever is noted meanwhile.
+    async def settle(self, name: SubscriptionName | None = None) -> None:
+        """Return when what was noted so far, under a name or all, is written, whatever is noted meanwhile.
 
         Raises
         ------
@@ -77,7 +83,12 @@ class AckKeeper:
         """
         if self._task is None or self._task.done():
             return
-        written = self._coming if self._changed else self._under_way
+        if any(name in (None, each.name) for each in self._changed):
+            written = self._coming
+        elif any(name in (None, each.name) for each in self._writing):
+            written = self._under_way
+        else:
+            return
         await asyncio.wait((written, self._task), return_when=asyncio.FIRST_COMPLETED)
         if written.done():
             written.result()
@@ -96,13 +107,14 @@ class AckKeeper:
 
     async def _write(self) -> None:
         while self._changed:
-            subscribers, self._changed = list(self._changed), set()
-            states = [each.to_keep() for each in subscribers]
+            self._writing, self._changed = list(self._changed), set()
+            states = [each.to_keep() for each in self._writing]
             self._under_way, self._coming = self._coming, self._loop.create_future()
             await self._keep([state for state, _ in states])
             self._under_way.set_result(None)
-            for each, (state, alert_ids) in zip(subscribers, states, strict=True):
+            for each, (state, alert_ids) in zip(self._writing, states, strict=True):
                 each.kept(alert_ids, state.mark)
+            self._writing = []
 
     async def _keep(self, states: Sequence[KeptSubscription]) -> None:
         while True:

@@ -139,7 +139,7 @@ class AlertService:
     async def _open(self, wish: Wish) -> Subscriber:
         if wish.name is not None:
             # What the stream before acknowledged is being written: read behind it.
-            await self._keeper.settle()
+            await self._keeper.settle(wish.name)
         known = None if wish.name is None else await self._keeper.load(wish.name)
         if known is not None and known.wanted != wish.wanted:
             raise SubscriptionDiffersError

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from alerting.alert_source import KeptSubscription, Place
+from alerting.alert_source import KeptSubscription, Place, SubscriptionName
 from alerting.rpc import alert_wire as wire
 from alerting.rpc.alert_hub import AlertHub
 from alerting.rpc.alert_metrics import AlertMetrics
@@ -204,11 +204,16 @@ class Subscriber:
         alert_ids, self._unconfirmed = self._unconfirmed, []
         return alert_ids, self._window.mark
 
+    @property
+    def name(self) -> SubscriptionName:
+        """See :attr:`alerting.rpc.ack_keeper.Keeps.name`."""
+        assert self._wish.name is not None  # only what has a name is kept
+        return self._wish.name
+
     def to_keep(self) -> tuple[KeptSubscription, list[str]]:
         """See :meth:`alerting.rpc.ack_keeper.Keeps.to_keep`."""
-        assert self._wish.name is not None  # only what has a name is kept
         alert_ids, mark = self._take_unconfirmed()
-        return KeptSubscription(self._wish.name, self.wanted, mark, self._window.done), alert_ids
+        return KeptSubscription(self.name, self.wanted, mark, self._window.done), alert_ids
 
     def kept(self, alert_ids: list[str], mark: Place) -> None:
         """See :meth:`alerting.rpc.ack_keeper.Keeps.kept`."""

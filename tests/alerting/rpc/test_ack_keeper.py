@@ -97,6 +97,25 @@ def test_who_waits_is_told_that_nothing_can_be_kept_and_it_is_kept_later(
     run(test)
 
 
+def test_whose_acknowledgements_are_written_waits_for_nobody_else_s() -> None:
+    async def test(source: FakeAlerts, keeper: AckKeeper) -> None:
+        stuck, settled = Acknowledging(keeper, "stuck"), Acknowledging(keeper, "settled")
+        keeper.note(settled)
+        await keeper.settle()
+        source.may_keep.clear()
+        keeper.note(stuck)
+        await keeper.settle(settled.name)
+        waits = asyncio.create_task(keeper.settle(stuck.name))
+        await asyncio.to_thread(source.keeping.wait, PATIENT_S)
+        await keeper.settle(settled.name)
+        assert not waits.done()
+        source.may_keep.set()
+        await waits
+        assert stuck.name in source.subscriptions
+
+    run(test)
+
+
 def test_it_ends_also_when_nothing_can_be_kept() -> None:
     async def test(source: FakeAlerts, keeper: AckKeeper) -> None:
         source.full = True
