@@ -182,8 +182,12 @@ class AlertSource(Protocol):
         """Up to ``limit`` alerts behind a place."""
         ...
 
-    def allows(self, alert: Alert) -> bool:
-        """Whether its user still allows to be told of a merchant nearby."""
+    def stands(self, alert: Alert) -> bool:
+        """Whether an alert still is to be told, by what came since it was sent.
+
+        A step-up request is while nobody has answered it; an alert about a merchant nearby while its user
+        allows that, and is not asked to authenticate a payment.
+        """
         ...
 
     def gap(self, place: Place) -> GapReason | None:

@@ -8,10 +8,25 @@ from alerting.checks import check_number
 from alerting.currencies import ReferenceAmounts
 from alerting.decision import Action, ChallengeIndicator, Exemption, StepUpAdvice
 from detectors.assessment import Assessment
-from detectors.events import STRICT, Channel, EntryMode, Payment, PaymentType
+from detectors.events import (
+    STRICT,
+    Channel,
+    EntryMode,
+    Outcome,
+    OutcomeKind,
+    Payment,
+    PaymentType,
+    ThreeDSStatus,
+)
 
 _REMOTE_CHANNELS: Final = frozenset({Channel.ECOMMERCE, Channel.WALLET, Channel.BANK})
 _CREDENTIAL_PRESENT: Final = frozenset({EntryMode.CHIP, EntryMode.CONTACTLESS, EntryMode.MAGSTRIPE})
+_UNENDED: Final = frozenset({ThreeDSStatus.C, ThreeDSStatus.D})
+
+
+def ends_step_up(outcome: Outcome) -> bool:
+    """Whether an outcome tells that an authentication ended, however it did; one that goes on has not."""
+    return outcome.outcome_kind is OutcomeKind.STEP_UP and outcome.three_ds_status not in _UNENDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a shard has on record about a payment: its decision, and what that rests on."""
 
 from array import array
+from collections.abc import Iterator
 
 from alerting.decision import Decision, fallback_event_id
 from alerting.engine import Explanation, PayloadConflictError, UnknownTransactionError
@@ -41,18 +42,21 @@ def explain(shard: SqliteShard, tenant: str, transaction_id: str) -> Explanation
     payment = event if isinstance(event, Payment) else getattr(event, "payment")  # noqa: B009
     row = shard.ledger_row(payment_at)
     values = array("f", row.features if row is not None else b"")
-    outcomes = []
-    for position in shard.outcome_positions(event_key(payment_event_id(tenant, transaction_id))):
-        outcome = shard.read(position - 1, 1)[0].event
-        if isinstance(outcome, Outcome):
-            outcomes.append(outcome)
     return Explanation(
         payment=payment,
         decision=decision,
         features=named(decision.feature_version, values),
-        outcomes=tuple(outcomes),
+        outcomes=tuple(outcomes(shard, tenant, transaction_id)),
         quarantined=shard.load(keys.quarantine(tenant, transaction_id)) is not None,
     )
+
+
+def outcomes(shard: SqliteShard, tenant: str, transaction_id: str) -> Iterator[Outcome]:
+    """What was reported of a transaction, in log order."""
+    for position in shard.outcome_positions(event_key(payment_event_id(tenant, transaction_id))):
+        outcome = shard.read(position - 1, 1)[0].event
+        if isinstance(outcome, Outcome):
+            yield outcome
 
 
 def payment_event_id(tenant: str, transaction_id: str) -> str:

@@ -6,14 +6,14 @@ from typing import Final
 
 from alerting.decision import Action, Decision
 from alerting.delivery.person import Person
-from detectors.events import Consent, ConsentPurpose, Outcome, OutcomeKind, Preferences, ThreeDSStatus
+from alerting.stepup import ends_step_up
+from detectors.events import Consent, ConsentPurpose, Outcome, Preferences
 from detectors.reading import seconds
 from detectors.tokens import token
 from flows import keys
 from flows.state import State
 
 _TOKEN_KIND: Final = 9
-_UNENDED: Final = (ThreeDSStatus.C, ThreeDSStatus.D)
 _USUAL_STEP_UP: Final = timedelta(minutes=10)
 """How long a challenge stands that says no end."""
 
@@ -71,7 +71,7 @@ class PersonStage:
 
     def ended(self, outcome: Outcome) -> None:
         """An authentication that ended closes its step-up."""
-        if outcome.outcome_kind is not OutcomeKind.STEP_UP or outcome.three_ds_status in _UNENDED:
+        if not ends_step_up(outcome):
             return
         person = self.find(outcome.tenant, outcome.user_id)
         if person is not None:

@@ -19,12 +19,14 @@ from alerting.alert_source import (
     StoredAlert,
     SubscriptionName,
 )
-from alerting.alerts import Alert
+from alerting.alerts import Alert, AlertKind
 from alerting.delivery.person import Person
+from alerting.stepup import ends_step_up
 from detectors.events import ConsentPurpose
 from flows import keys
 from flows.book import ShardReaders
 from flows.codec import decode_alert
+from flows.on_record import outcomes
 from flows.shard_time import ShardTime
 from flows.sqlite_shard import SqliteShard
 from flows.store import AlertRow
@@ -69,15 +71,15 @@ class ShardAlerts:
             reached = _behind(shard, applied)
             return AlertPage(found, reached if reached.is_behind(after) else after, now)
 
-    def allows(self, alert: Alert) -> bool:
-        """See :meth:`alerting.alert_source.AlertSource.allows`."""
+    def stands(self, alert: Alert) -> bool:
+        """See :meth:`alerting.alert_source.AlertSource.stands`."""
         with self._reading() as shard:
-            known = shard.load(keys.person(alert.tenant, alert.user_id))
-            clock = shard.load(keys.CLOCK)
-            if known is None or clock is None:
-                return False
-            now_s = ShardTime.unpack(clock).clock.now_s
-            return Person.unpack(known).consents(ConsentPurpose.LOCATION_ALERTS, now_s)
+            if alert.kind is AlertKind.PROXIMITY:
+                return _may_be_shown_around(shard, alert)
+            if alert.kind is AlertKind.STEP_UP_REQUEST and alert.payment is not None:
+                reported = outcomes(shard, alert.tenant, alert.payment.transaction_id)
+                return not any(ends_step_up(outcome) for outcome in reported)
+            return True
 
     def gap(self, place: Place) -> GapReason | None:
         """See :meth:`alerting.alert_source.AlertSource.gap`."""
@@ -121,6 +123,14 @@ def _behind(shard: SqliteShard, position: int) -> Place:
     """The place behind all alerts up to a log position."""
     digest = shard.digest_at(position)
     return BEGINNING if digest is None else Place(position, LAST_SEQ, digest[:PROOF_BYTES])
+
+
+def _may_be_shown_around(shard: SqliteShard, alert: Alert) -> bool:
+    known, clock = shard.load(keys.person(alert.tenant, alert.user_id)), shard.load(keys.CLOCK)
+    if known is None or clock is None:
+        return False
+    person, now_s = Person.unpack(known), ShardTime.unpack(clock).clock.now_s
+    return person.consents(ConsentPurpose.LOCATION_ALERTS, now_s) and not person.is_stepping_up(now_s)
 
 
 def _stored(row: AlertRow, digest: bytes) -> StoredAlert:

@@ -7,7 +7,7 @@ Days are UTC; a user's day counts when it has a visit or a candidate.
 """
 
 import json
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -290,9 +290,9 @@ def _times(visits: Iterable[VisitNoted]) -> dict[_Place, list[datetime]]:
 
 
 def _arrival(alert: Alert, times: dict[_Place, list[datetime]], window: timedelta) -> datetime | None:
-    """When the user came to the merchant, if within the window."""
+    """When the user came to the merchant, if within the window; who is there already is told too late."""
     of_place = times.get(_place(alert), [])
-    at = bisect_left(of_place, alert.event_time)
+    at = bisect_right(of_place, alert.event_time)
     if at < len(of_place) and of_place[at] <= alert.event_time + window:
         return of_place[at]
     return None

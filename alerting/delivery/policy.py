@@ -76,6 +76,18 @@ def judge(offer: Offer, person: Person, now_s: int, params: DeliveryParams) -> V
     return Verdict(_over_budget(offer, person, now_s, params))
 
 
+def last_loud_s(person: Person, now_s: int, until_s: int, params: DeliveryParams) -> int:
+    """The last second, up to ``until_s``, before the user's quiet hours begin; it is not quiet at ``now_s``.
+
+    Minute by minute, so that it holds also where clocks are changed meanwhile.
+    """
+    quiet = person.quiet(Quiet(params.quiet_from_min, params.quiet_to_min))
+    for minute_s in range(now_s // 60 * 60 + 60, until_s + 1, 60):
+        if quiet.holds(_local_s(minute_s, person.time_zone) // 60 % _DAY_MIN):
+            return minute_s - 1
+    return until_s
+
+
 def _always(offer: Offer, person: Person, now_s: int, params: DeliveryParams) -> Suppression | None:
     """What forbids an alert whatever the time of day."""
     least = params.least_probability(offer.is_similar)

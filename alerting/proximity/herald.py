@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from alerting.alerts import Basis, Candidate, Sent, Suppressed
+from alerting.alerts import Alert, Basis, Candidate, Sent, Suppressed
 from alerting.delivery import person as people
 from alerting.delivery.params import DeliveryParams
-from alerting.delivery.policy import Offer, judge
+from alerting.delivery.policy import Offer, judge, last_loud_s
 from alerting.delivery.reasons import Suppression
 from alerting.proximity.announcement import Announcement
 from alerting.proximity.meeting import Guided, Meeting
@@ -124,18 +124,23 @@ class Herald:
         elif verdict.reason is not None:
             yield Suppressed(announced.alert(), verdict.reason)
         else:
-            alert = announced.alert()
-            who.person.sent(people.Sent(who.now_s, offer.token, offer.is_similar))
-            who.outing.chances.told(offer.token)
-            who.outing.last_alert, who.outing.last_not_after_s = alert.alert_id, offer.not_after_s
-            yield Sent(alert)
+            yield Sent(self._send(who, announced, offer))
+
+    def _send(self, who: Guided, announced: Announcement, offer: Offer) -> Alert:
+        outing = who.outing
+        not_after_s = last_loud_s(who.person, who.now_s, offer.not_after_s, self._delivery)
+        supersedes = outing.last_alert if outing.last_not_after_s >= who.now_s else None
+        alert = announced._replace(not_after_s=not_after_s, supersedes=supersedes).alert()
+        who.person.sent(people.Sent(who.now_s, offer.token, offer.is_similar))
+        outing.chances.told(offer.token)
+        outing.last_alert, outing.last_not_after_s = alert.alert_id, not_after_s
+        return alert
 
     def _announce(self, who: Guided, meeting: Meeting, not_after_s: int, since_s: int) -> Announcement:
         history = self._history_of(who.tenant, who.user_id)
         number = history.find(meeting.place.token)
         local = week_minute(who.now_s // 60, self._quarters(who))
         usual = None if number is None else usual_time(history, number, local)
-        outing = who.outing
         return Announcement(
             tenant=who.tenant,
             user_id=who.user_id,
@@ -150,7 +155,6 @@ class Herald:
             distance_m=meeting.distance_m,
             eta_s=60.0 * meeting.met.eta_min,
             usual=usual,
-            supersedes=outing.last_alert if outing.last_not_after_s >= who.now_s else None,
         )
 
     def _not_after_s(self, who: Guided, meeting: Meeting) -> int:

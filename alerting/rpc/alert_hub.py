@@ -18,7 +18,7 @@ from alerting.alert_source import (
     Place,
     StoredAlert,
 )
-from alerting.alerts import Alert, AlertKind
+from alerting.alerts import Alert
 
 KEPT: Final = 4_096
 """So many of the latest alerts stay in memory; who is further behind reads the file."""
@@ -121,9 +121,9 @@ class AlertHub:
             return AlertPage(found, some[-1].place, self.now)
         return AlertPage(found, self._to if self._to.is_behind(after) else after, self.now)
 
-    async def allows(self, alert: Alert) -> bool:
-        """Whether an alert may still be told: of a merchant nearby as long as its user allows that."""
-        return alert.kind is not AlertKind.PROXIMITY or await self.call(self._source.allows, alert)
+    async def stands(self, alert: Alert) -> bool:
+        """Whether an alert still is to be told, see :meth:`alerting.alert_source.AlertSource.stands`."""
+        return await self.call(self._source.stands, alert)
 
     async def knows(self, place: Place) -> bool:
         """Whether a place is one of this log, and what is behind it is kept."""

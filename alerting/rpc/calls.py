@@ -17,7 +17,7 @@ from alerting.rpc.due_line import DueLine
 from alerting.rpc.errors import InvalidRequestError, UserUnknownError, Violation, status_of
 from alerting.rpc.mailbox import Mailbox
 from alerting.rpc.params import EdgeParams
-from detectors.events import Outcome
+from detectors.events import Location, Outcome, Visit
 
 T = TypeVar("T")
 _NOT_THE_PAYER: Final = "is not the user who made this payment; allowed: that user, or none"
@@ -32,10 +32,18 @@ class Calls:
         self._mailbox = Mailbox()
         self._loop = asyncio.get_running_loop()
         self._ahead = timedelta(seconds=params.max_ahead_s)
+        self._device_ahead = timedelta(seconds=params.max_device_ahead_s)
 
     def latest(self) -> datetime:
         """The latest event time that is allowed now."""
         return self.engine.now() + self._ahead
+
+    def require_device_time(self, event: Location | Visit) -> None:
+        """Refuse what a device says by a clock that runs ahead."""
+        latest = self.engine.now() + self._device_ahead
+        if event.event_time > latest:
+            said = f"is too far ahead of the server's clock; allowed: {latest:%Y-%m-%dT%H:%M:%SZ}"
+            raise InvalidRequestError((Violation(f"{event.kind}.event_time", said),))
 
     async def attempt(
         self, work: Awaitable[T], fatal: type[Exception] = grpc.aio.BaseError

@@ -12,7 +12,7 @@ from alerting.rpc.convert import OutcomeReport, parse, read_event
 from alerting.rpc.errors import PublishStoppedError, StreamIdleError
 from alerting.rpc.pipeline import run_in_order
 from alerting.rpc.serve import Serve
-from detectors.events import Tick
+from detectors.events import Location, Tick, Visit
 from tapwatch.v1 import ingest_pb2 as pb
 
 
@@ -48,6 +48,8 @@ class IngestService:
         if isinstance(event, OutcomeReport):
             tenants.require(event.outcome.tenant)
             return self._calls.engine.offer(await self._calls.outcome_of(event))
+        if isinstance(event, Location | Visit):
+            self._calls.require_device_time(event)
         # Market prices reach every tenant's users.
         tenants.require(ALL_TENANTS if isinstance(event, Tick) else event.tenant)
         return self._calls.engine.offer(event)

@@ -34,6 +34,9 @@ class EdgeParams:
         Part of every deadline kept for making the fallback answer and for its way back.
     max_ahead_s
         How far an event time may be ahead of the engine's clock.
+    max_device_ahead_s
+        How far that of a location or a visit may be: one phone with a fast clock would make the positions of
+        all others look late.
     max_in_flight
         Payments of unary calls that may wait at a time; the next one gets the fallback at once.
     max_streams
@@ -97,6 +100,7 @@ class EdgeParams:
     default_deadline_s: float = 0.1
     margin_s: float = 0.01
     max_ahead_s: float = 86_400.0
+    max_device_ahead_s: float = 120.0
     max_in_flight: int = 256
     max_streams: int = 16
     max_streams_per_caller: int = 4

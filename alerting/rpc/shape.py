@@ -148,7 +148,9 @@ def _read_time(value: Timestamp, path: str, name: str, intake: Intake) -> object
         return EPOCH + timedelta(seconds=max(seconds, -62_135_596_800), microseconds=nanos // 1_000)
     time = EPOCH + timedelta(seconds=seconds, microseconds=nanos // 1_000)
     if time > intake.latest:
-        return intake.refuse(path, name, "is too far ahead of the server's clock; allowed: 24 hours")
+        return intake.refuse(
+            path, name, f"is too far ahead of the server's clock; allowed: {intake.latest:%Y-%m-%dT%H:%M:%SZ}"
+        )
     return time
 
 

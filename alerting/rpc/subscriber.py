@@ -110,10 +110,10 @@ class Subscriber:
 
     async def _tell(self, context: Context, item: Item) -> None:
         if not item.done:
-            allowed = await self._hub.allows(item.stored.alert)
+            stands = await self._hub.stands(item.stored.alert)
             if not item.under_way:
                 return  # acknowledged or refused meanwhile
-            if not allowed:
+            if not stands:
                 self._window.ack((item.stored.alert.alert_id,))
         if item.done:
             self._metrics.expired.inc()

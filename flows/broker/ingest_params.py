@@ -11,6 +11,7 @@ _RANGES: Final = {
     "stop_after": (1, 1_000_000_000),
     "max_batch": (1, 100_000),
     "max_ahead_s": (0.0, 3_153_600_000.0),
+    "max_device_ahead_s": (0.0, 3_153_600_000.0),
     "commit_every_s": (0.0, 60.0),
     "progress_every_s": (0.1, 86_400.0),
     "drain_s": (0.0, 600.0),
@@ -32,6 +33,9 @@ class IngestParams:
         Records that are read, written and acknowledged at a time.
     max_ahead_s
         How far an event time may be ahead of the clock.
+    max_device_ahead_s
+        How far that of a location or a visit may be: one phone with a fast clock would make the positions of
+        all others look late.
     commit_every_s
         How often it is noted which records are done. After a crash those since then are read again.
     progress_every_s
@@ -51,6 +55,7 @@ class IngestParams:
     stop_after: int = 10_000
     max_batch: int = 5_000
     max_ahead_s: float = 86_400.0
+    max_device_ahead_s: float = 120.0
     commit_every_s: float = 1.0
     progress_every_s: float = 10.0
     drain_s: float = 10.0

@@ -76,6 +76,15 @@ def tick(at: datetime) -> Location:
     return fix(at, 90_000.0, user_id="somebody")
 
 
+ARRIVAL = walk(TODAY - 4 * MINUTE, 350, -20)
+"""Coming to the shop at the usual time."""
+
+
+def minutes(first: int, last: int) -> list[Event]:
+    """Time passes from so many minutes before the usual time to so many after."""
+    return [tick(TODAY + number * MINUTE) for number in range(first, last + 1)]
+
+
 FRIENDS = ("u/2", "u/3", "u/4")
 """Others with the same habits, from whom the models learn as well."""
 

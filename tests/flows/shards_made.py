@@ -16,6 +16,7 @@ from detectors.events import (
 )
 from detectors.profile import UserProfile
 from flows import keys
+from flows.alert_params import AlertParams
 from flows.codec import Event
 from flows.habit_stage import WatchVisits
 from flows.log import MemoryLog, NewRecord
@@ -75,10 +76,11 @@ class Shard:
         events: Sequence[Event] = (),
         store: MemoryStore | None = None,
         watch_visits: WatchVisits | None = None,
+        alerts: AlertParams | None = None,
     ) -> None:
         self.log = MemoryLog()
         self.store = store or MemoryStore()
-        self.task = ShardTask(self.store, self.log.find, watch_visits=watch_visits)
+        self.task = ShardTask(self.store, self.log.find, watch_visits=watch_visits, alerts=alerts)
         self.outputs: list[Output] = []
         self.add(policy(), *events)
 

@@ -147,11 +147,15 @@ class _Oracle:
         quiet = Quiet(
             params.quiet_from_min if start is None else start, params.quiet_to_min if end is None else end
         )
-        assert not quiet.holds(local.hour * 60 + local.minute), "in quiet hours"
+        for time in (local, raised.alert.not_after.astimezone(zone)):
+            assert not quiet.holds(time.hour * 60 + time.minute), "in quiet hours"
         times = [each.alert.event_time for each in self.sent]
         assert len([t for t in times if t.astimezone(zone).date() == local.date()]) < params.max_per_day
         assert len([t for t in times if t > at - timedelta(days=7)]) < params.max_per_week
         assert all((at - t).total_seconds() >= params.spacing_s for t in times)
+        last = self.sent[-1].alert if self.sent else None
+        holds = last is not None and at <= last.not_after
+        assert raised.alert.supersedes in (None, last.alert_id if holds and last else None)
         self.sent.append(raised)
 
 
@@ -174,6 +178,8 @@ def test_nothing_is_sent_that_must_not_be(seed: int) -> None:
             assert raised.alert.log_position == raised.position == record.position
             if raised.suppressed is None:
                 oracles[raised.alert.user_id].may_send(raised)
+            else:
+                assert raised.alert.supersedes is None
 
 
 def test_much_of_all_this_happens() -> None:

@@ -20,16 +20,9 @@ from flows.engine import Engine
 from flows.policy_file import default_policy_text
 from flows.serve_command import reload_policy
 from flows.serving import Serving, ServingError
-from flows.settings import Settings, load_settings
 from flows.sqlite_shard import SqliteShard
+from tests.flows.settings_made import settings
 from tests.flows.shard_threads import on_threads
-
-ANY_PORT = "127.0.0.1:0"
-
-
-def settings(tmp_path: Path, **changed: Any) -> Settings:
-    flags: dict[str, Any] = {"data_dir": tmp_path / "data", "listen": ANY_PORT, "operator_listen": ANY_PORT}
-    return load_settings(**flags | changed)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from replay.alert_client import AlertClient
 from replay.alert_news import Confirmed, Delivered, SubscriberParams
 from replay.gateway import GatewayClient
 from tests.alerting.rpc.fake_engine import NOW, a_payment
-from tests.flows.test_serving import settings
+from tests.flows.settings_made import settings
 
 RULE = """
 [[rules]]

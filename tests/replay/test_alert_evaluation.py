@@ -52,18 +52,23 @@ def test_visits_are_read_back_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_alert_came_true_if_its_user_was_there_within_the_window(tmp_path: Path) -> None:
-    times = (NOON, NOON + 30 * MINUTE, NOON - MINUTE, NOON + 31 * MINUTE)
+    times = (
+        NOON + MINUTE,
+        NOON + 30 * MINUTE,
+        NOON,
+        NOON + 31 * MINUTE,
+    )  # who is there already is told too late
     rows = [sent(alert(NOON, f"u-{n}")) for n in range(6)]
     visits = [visit(time, f"u-{n}") for n, time in enumerate(times)]
-    visits.append(replace(visit(NOON, "u-4"), merchant_id="m-8"))
+    visits.append(replace(visit(NOON + MINUTE, "u-4"), merchant_id="m-8"))
     proximity = found(tmp_path, rows, visits).proximity
     assert (proximity.came_true, proximity.passed_by, proximity.precision) == (2, 4, 2 / 6)
-    assert proximity.lead_min_median == 15.0
+    assert proximity.lead_min_median == 15.5
 
 
 def test_recall_is_of_visits_that_had_a_candidate_and_of_habitual_visits(tmp_path: Path) -> None:
     rows = [sent(alert(NOON)), CandidateRow(0, alert(NOON, "u-2"), Suppression.UNLIKELY)]
-    visits = [visit(NOON), visit(NOON, "u-2"), visit(NOON, "u-3"), visit(NOON, "u-4"), visit(NOON, "u-5", 0)]
+    visits = [visit(NOON + MINUTE, f"u-{n}") for n in range(1, 5)] + [visit(NOON + MINUTE, "u-5", 0)]
     proximity = found(tmp_path, rows, visits).proximity
     assert (proximity.candidates, proximity.sent, proximity.suppressed) == (2, 1, {"UNLIKELY": 1})
     assert (proximity.precision, proximity.recall, proximity.recall_of_visits) == (1.0, 0.5, 0.25)
@@ -82,7 +87,7 @@ def test_threshold_alone_tells_once_in_four_hours(tmp_path: Path) -> None:
         CandidateRow(0, alert(NOON + n * hour, probability=p), Suppression.UNLIKELY)
         for n, p in enumerate((0.12, 0.3, 0.3, 0.3, 0.3, 0.3))
     ]
-    visits = [visit(NOON + hour + 5 * MINUTE), visit(NOON + 3 * hour)]
+    visits = [visit(NOON + hour + 5 * MINUTE), visit(NOON + 3 * hour + MINUTE)]
     gates = {gate.threshold: gate for gate in found(tmp_path, rows, visits).gates}
     assert (gates[0.1].alerts, gates[0.1].precision, gates[0.1].recall) == (2, 0.0, 0.0)
     assert (gates[0.2].alerts, gates[0.2].precision, gates[0.2].recall) == (2, 0.5, 0.5)
@@ -105,7 +110,7 @@ def test_brier_score_is_of_all_candidates(tmp_path: Path) -> None:
         sent(alert(NOON, probability=0.8)),
         CandidateRow(0, alert(NOON, "u-2", 0.2), Suppression.UNLIKELY),
     ]
-    proximity = found(tmp_path, rows, [visit(NOON)]).proximity
+    proximity = found(tmp_path, rows, [visit(NOON + MINUTE)]).proximity
     assert proximity.brier == pytest.approx(0.04)
     assert proximity.base_brier == 0.25
 

@@ -4,15 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from alerting.alert_source import SubscriptionName
 from flows.alert_story import AlertStory, read_alert_story
 from flows.codec import Event
 from flows.policy_file import default_policy_text
 from replay.alerts import read_alerts
 from replay.run import ReplayParams, replay
 from replay.streams import StreamWriter
-from tests.flows.outings_made import HOUR, MINUTE, TODAY, USER, fix, of_habit, rest, tick, walk
-
-ARRIVAL = walk(TODAY - 4 * MINUTE, 350, -20)
+from tests.flows.outings_made import ARRIVAL, HOUR, MINUTE, TODAY, USER, fix, of_habit, rest, tick
 
 
 def the_story(folder: Path, *events: Event) -> AlertStory:
@@ -49,6 +48,9 @@ def test_another_tenants_user_of_the_same_name_is_somebody_else(tmp_path: Path) 
 
 def test_a_subscriber_that_is_done_with_an_alert_need_not_have_acknowledged_it(tmp_path: Path) -> None:
     story = the_story(tmp_path, *of_habit(), *ARRIVAL)
-    (line, other) = replace(story, subscriptions=(("desk", True), ("push", False))).lines()[-2:]
+    (line, other) = replace(
+        story,
+        subscriptions=((SubscriptionName(None, "desk"), True), (SubscriptionName("shop", "push"), False)),
+    ).lines()[-2:]
     assert line == "  subscriber desk: done with it: acknowledged, expired, or of before it began"
-    assert other == "  subscriber push: not done with it"
+    assert other == "  subscriber push of tenant shop: not done with it"

@@ -17,7 +17,7 @@ from flows.broker.ingest.bad_runs import BadRuns, Partition, Step
 from flows.broker.ingest.ingest_counts import Counts, IngestMetrics
 from flows.broker.ingest.ingest_flow import Read, run_ingest_flow
 from flows.broker.ingest.input_topics import InputTopics
-from flows.broker.ingest.inputs import InputReader, Received, Refusal, place
+from flows.broker.ingest.inputs import InputReader, Received, Refusal, in_time, place
 from flows.broker.ingest.log_writer import GivenUpError, LogWriter, Sent
 from flows.broker.ingest_params import IngestParams
 from flows.broker.params import KafkaParams
@@ -56,6 +56,7 @@ class Ingest:
     def __init__(self, kafka: KafkaParams, params: IngestParams, clock: Clock = wall_clock_us) -> None:
         self._params, self._clock = params, clock
         self._ahead = timedelta(seconds=params.max_ahead_s)
+        self._device_ahead = timedelta(seconds=params.max_device_ahead_s)
         self._reader = InputReader(kafka.prefix)
         self._runs = BadRuns(params.alarm_after, params.stop_after)
         self._stop_at: float | None = None
@@ -122,9 +123,9 @@ class Ingest:
 
     def read(self, batch: list[Received]) -> list[Read]:
         """See :meth:`flows.broker.ingest.ingest_flow.Stage.read`."""
-        latest = datetime.fromtimestamp(self._clock() / 1e6, UTC) + self._ahead
-        read = self._reader.read
-        return [Read(received, read(received, latest)) for received in batch]
+        now = datetime.fromtimestamp(self._clock() / 1e6, UTC)
+        latest, of_devices, read = now + self._ahead, now + self._device_ahead, self._reader.read
+        return [Read(each, in_time(each, read(each, latest), of_devices)) for each in batch]
 
     def write(self, batch: list[Read]) -> None:
         """See :meth:`flows.broker.ingest.ingest_flow.Stage.write`."""

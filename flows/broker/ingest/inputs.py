@@ -16,7 +16,7 @@ import structlog
 
 from alerting.rpc.convert import read_alone, schema_of
 from alerting.rpc.errors import InvalidRequestError
-from detectors.events import Outcome
+from detectors.events import Location, Outcome, Visit
 from flows.codec import MAX_RECORD_BYTES, BadRecord, Event, decode_event
 
 MIXED: Final = "events"
@@ -132,6 +132,13 @@ class InputReader:
         return _read_json(received, value, kind, latest)
 
 
+def in_time(received: Received, read: Event | Refusal, latest: datetime) -> Event | Refusal:
+    """What was read, unless a device says it by a clock that runs ahead; ``latest`` is what one may say."""
+    if isinstance(read, Location | Visit) and read.event_time > latest:
+        return _ahead(received, "event_time", read.event_time, latest)
+    return read
+
+
 def place(received: Received) -> str:
     """Where a record stands.
 
@@ -158,11 +165,13 @@ def _read_json(received: Received, value: bytes, kind: str | None, latest: datet
     for name in ("event_time", "reported_time") if isinstance(event, Outcome) else ("event_time",):
         time = getattr(event, name)
         if time is not None and time > latest:
-            reason = (
-                f"{name}: {time.isoformat()} is too far ahead of the clock; allowed: {latest.isoformat()}"
-            )
-            return _refuse(received, Trouble.AHEAD, reason)
+            return _ahead(received, name, time, latest)
     return event
+
+
+def _ahead(received: Received, name: str, time: datetime, latest: datetime) -> Refusal:
+    reason = f"{name}: {time.isoformat()} is too far ahead of the clock; allowed: {latest.isoformat()}"
+    return _refuse(received, Trouble.AHEAD, reason)
 
 
 def _trouble_of(value: bytes, reason: str) -> Trouble:

@@ -657,8 +657,8 @@ class SubscribeResponse(_message.Message):
 
     @_builtins.property
     def expired(self) -> Global___Expired:
-        """An alert whose time was over before it was acknowledged, or whose user does not allow it any more: it is
-        delivered no more, and is not acknowledged.
+        """An alert whose time was over before it was acknowledged, or which what came since has overtaken (the step-up
+        was answered, the consent withdrawn): it is delivered no more, and is not acknowledged.
         """
 
     @_builtins.property

@@ -8,7 +8,7 @@ import pytest
 
 from alerting.delivery.params import DeliveryParams
 from alerting.delivery.person import Person, Sent
-from alerting.delivery.policy import SEND, Offer, Verdict, judge
+from alerting.delivery.policy import SEND, Offer, Verdict, judge, last_loud_s
 from alerting.delivery.reasons import TITLES, Suppression
 from detectors.events import Consent, ConsentPurpose, Preferences
 
@@ -217,3 +217,16 @@ def test_no_local_day_and_no_week_ever_has_too_many(seed: int) -> None:
         ]
         assert before.count(day) <= PARAMS.max_per_day
         assert sum(at_s - 7 * DAY_S < s <= at_s for s, _, _ in sent) <= PARAMS.max_per_week
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Brussels", "Australia/Lord_Howe", "America/St_Johns"])
+@pytest.mark.parametrize("day", [(3, 2), (3, 29), (4, 5)])
+def test_last_loud_second_is_the_last_before_quiet_hours(zone: str, day: tuple[int, int]) -> None:
+    person, where = someone(zone), ZoneInfo(zone)
+    person.prefer(
+        Preferences("u", NOON - timedelta(days=1), time_zone=zone, quiet_from_min=4 * 60, quiet_to_min=9 * 60)
+    )
+    begins_s = int(datetime(2026, *day, 4, tzinfo=where).timestamp())
+    now_s = begins_s - 25 * 60 - 7
+    assert last_loud_s(person, now_s, begins_s + 300, PARAMS) == begins_s - 1
+    assert last_loud_s(person, now_s, begins_s - 60, PARAMS) == begins_s - 60

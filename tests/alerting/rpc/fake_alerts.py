@@ -18,7 +18,7 @@ from alerting.alert_source import (
     StoredAlert,
     SubscriptionName,
 )
-from alerting.alerts import Alert
+from alerting.alerts import Alert, AlertKind
 from alerting.delivery.reasons import Suppression
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -78,10 +78,10 @@ class FakeAlerts:
         end = self.place(stored[-1].place.position) if stored else BEGINNING
         return AlertPage(found, end if end.is_behind(after) else after, self.now)
 
-    def allows(self, alert: Alert) -> bool:
+    def stands(self, alert: Alert) -> bool:
         """See :class:`AlertSource`."""
         self._check()
-        return alert.user_id not in self.withdrawn
+        return alert.kind is not AlertKind.PROXIMITY or alert.user_id not in self.withdrawn
 
     def gap(self, place: Place) -> GapReason | None:
         """See :class:`AlertSource`."""

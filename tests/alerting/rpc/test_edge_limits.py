@@ -17,6 +17,7 @@ from alerting.rpc.convert import PAYMENT, write_event
 from detectors.events import Payment
 from replay.gateway import GatewayClient, GatewayError, RpcProblem, problem_of
 from tapwatch.v1 import risk_pb2
+from tests.alerting.rpc.callers_made import CALLERS
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment, an_outcome, describe
 from tests.alerting.rpc.raw_http2 import (
@@ -27,7 +28,6 @@ from tests.alerting.rpc.raw_http2 import (
     RST_STREAM,
     RawHttp2,
 )
-from tests.alerting.rpc.test_edge_server import CALLERS
 
 DECIDE = "/tapwatch.v1.RiskService/Decide"
 DECIDE_STREAM = "/tapwatch.v1.RiskService/DecideStream"

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from hashlib import sha256
 from threading import Event
 from typing import Any
 
@@ -15,25 +14,20 @@ from prometheus_client import CollectorRegistry
 
 from alerting.decision import Source
 from alerting.engine import Health
-from alerting.rpc import ALL_TENANTS, Callers, EdgeParams, build_server
+from alerting.rpc import EdgeParams, build_server
 from alerting.rpc.convert import PAYMENT
 from alerting.rpc.server import INGEST_SERVICE, RISK_SERVICE
 from detectors.events import Location, Payment, Tick
 from geo import Position
 from replay.gateway import GatewayClient, GatewayError, problem_of
 from tapwatch.v1 import risk_pb2, risk_pb2_grpc
+from tests.alerting.rpc.callers_made import CALLERS
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_engine import NOW, FakeEngine, a_payment, an_outcome, describe
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 TICK = Tick("kraken", "BTC", "EUR", NOW, 1.0, 1.0, 1.0, 1.0, 0.0)
-CALLERS = Callers(
-    by_token_sha256={
-        sha256(b"shop-token").hexdigest(): frozenset({"shop"}),
-        sha256(b"operator-token").hexdigest(): frozenset({ALL_TENANTS}),
-    }
-)
 
 
 @pytest.mark.parametrize("service", ["", RISK_SERVICE, INGEST_SERVICE])

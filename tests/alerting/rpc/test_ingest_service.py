@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from alerting.engine import Published
 from alerting.rpc import EdgeParams
 from alerting.rpc.convert import write_event
-from detectors.events import Consent, ConsentPurpose, Location, Outcome, Preferences, Tick
+from detectors.events import Consent, ConsentPurpose, Location, Outcome, Preferences, Tick, Visit
 from geo import Position
 from replay.gateway import GatewayClient, GatewayError
 from tapwatch.v1 import ingest_pb2_grpc
@@ -27,6 +28,16 @@ def test_events_are_kept_in_the_order_of_the_stream(client: GatewayClient, engin
     summary = client.publish(events)
     assert (summary.accepted, summary.duplicates, summary.rejected) == (5, 0, 0)
     assert list(engine.events.values()) == events
+
+
+def test_what_a_device_says_by_a_clock_that_runs_ahead_is_refused(client: GatewayClient) -> None:
+    nearly, ahead = NOW + timedelta(seconds=119), NOW + timedelta(seconds=121)
+    said = [replace(FIX, event_time=nearly), replace(FIX, event_time=ahead)]
+    seen = [Visit("v-1", "user-1", "m-1", nearly), Visit("v-2", "user-1", "m-1", ahead)]
+    summary = client.publish([*said, *seen, replace(TICK, event_time=NOW + timedelta(hours=1))])
+    assert (summary.accepted, summary.rejected) == (3, 2)
+    refused = {index: problem.violations[0][0] for index, problem in summary.problems}
+    assert refused == {1: "location.event_time", 3: "visit.event_time"}
 
 
 def test_the_same_stream_again_holds_only_duplicates(client: GatewayClient) -> None:

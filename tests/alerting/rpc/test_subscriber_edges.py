@@ -22,10 +22,10 @@ from replay.alert_news import Connected, Delivered, SubscriberParams
 from replay.gateway import GatewayClient, GatewayError, problem_of
 from tapwatch.v1 import alert_pb2 as pb
 from tests.alerting.alerts_made import NOON, a_payment_alert
+from tests.alerting.rpc.callers_made import CALLERS
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment, describe
-from tests.alerting.rpc.test_edge_server import CALLERS
 
 SUBSCRIBE = "/tapwatch.v1.AlertService/Subscribe"
 
@@ -145,7 +145,7 @@ def test_a_subscriber_that_answers_no_heartbeat_is_given_up(raw: Raw) -> None:
 
 
 def test_heartbeats_that_are_answered_go_on(raw: Raw, alerts: FakeAlerts) -> None:
-    raw.say(subscription=pb.Subscription(name="push", heartbeat=Duration(seconds=1)))
+    raw.say(subscription=pb.Subscription(name="push", heartbeat=Duration(seconds=3)))
     raw.heard()
     alerts.add(a_payment_alert(9, tenant="x"), suppressed=Suppression.NOT_JUDGED)  # the mark moves on
     for number in range(1, 4):

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from alerting.decision import PolicyActivated
 from alerting.rpc.convert import write_alone
 from detectors.checks import LATEST
-from detectors.events import Merchant, Outcome, OutcomeKind, Payment, Tick, Verdict
-from flows.broker.ingest.inputs import KIND_OF, InputReader, Received, Refusal, Trouble
+from detectors.events import Location, Merchant, Outcome, OutcomeKind, Payment, Tick, Verdict, Visit
+from flows.broker.ingest.inputs import KIND_OF, InputReader, Received, Refusal, Trouble, in_time
 from flows.codec import MAX_RECORD_BYTES, Event, encode_event
+from geo import Position
 from tests.detectors.event_strategies import EVENTS
 from tests.flows.broker.received_made import NOW, Made
 from tests.replay.events_made import a_payment
@@ -65,6 +66,23 @@ def test_a_message_and_its_json_give_the_same_event(event: Event, named: bool) -
     assert READER.read(Made(TOPIC_OF[event.kind], value, headers), FOREVER) == event
     mixed = READER.read(Made("tapwatch.events.v1", value, headers), FOREVER)
     assert mixed == event if named else isinstance(mixed, Refusal)
+
+
+@pytest.mark.parametrize("said", [Location("u-1", Position(50.0, 4.0), NOW), Visit("v-1", "u-1", "m-1", NOW)])
+def test_what_a_device_says_by_a_clock_that_runs_ahead_is_refused(said: Location | Visit) -> None:
+    received = Made(TOPIC_OF[said.kind], encode_event(said))
+    assert in_time(received, said, NOW) is said
+    refusal = in_time(received, said, NOW - timedelta(seconds=1))
+    assert isinstance(refusal, Refusal)
+    assert refusal.trouble is Trouble.AHEAD
+    refused_before = Refusal("of another reason", "here", b"", Trouble.EMPTY)
+    assert in_time(received, refused_before, NOW) is refused_before
+
+
+def test_what_no_device_says_may_be_ahead() -> None:
+    made = a_payment(1)
+    received = Made(TOPIC_OF[made.kind], encode_event(made))
+    assert in_time(received, made, made.event_time - timedelta(hours=1)) is made
 
 
 ANY_HEADERS = st.lists(
