@@ -146,7 +146,10 @@ class AlertHub:
             except Exception as error:  # noqa: BLE001  # a poller that ends would leave all in silence
                 _log.error("alerts can't be read: unexpected %s", type(error).__name__)
                 # Each reads the file until the poller has begun anew; who wants what can't be read is told.
+                # The time stays: whoever has no room for more reads nothing, and has leases that end.
+                now = self.now
                 self._forget()
+                self.now = now
                 for listener in list(self._listeners):
                     listener.wake_up()
                 await asyncio.sleep(PAUSE_S)

@@ -211,6 +211,19 @@ def test_an_alert_that_nobody_can_read_leaves_nobody_in_silence(monkeypatch: pyt
     run(test)
 
 
+def test_a_fault_in_reading_takes_nobody_the_time() -> None:
+    async def test(source: FakeAlerts) -> None:
+        listening = Listening()
+        async with a_hub(source, listening) as hub:
+            await hub.read(BEGINNING, EVERYTHING, 10)
+            source.unreadable = 1
+            source.add(a_payment_alert(1))
+            await listening.wait()
+            assert hub.expiry_time == source.now  # leases end by it, also of who has no room to read more
+
+    run(test)
+
+
 def test_alerts_that_can_not_be_read_for_a_while_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(alert_hub, "PAUSE_S", 0.001)
 
