@@ -21,17 +21,22 @@ _Head = tuple[int, _At, "Item"]
 OPEN_PER_FLIGHT: Final = 4
 """Of so many users alerts are looked at for each that may be under way, to find some who have none."""
 MOST_DONE: Final = 1_000
-"""So many may be done with behind one that is not; then the subscriber must do something about that one."""
+"""So many are taken in behind one that is not done with; then the subscriber must do something about it."""
 _TURN: Final = {priority: turn for turn, priority in enumerate(Priority)}
 _SPARE_LEASES: Final = 64
 
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """An alert that is not done with. ``lease_s`` is when it is due again, None while it need not wait."""
+    """An alert that is not done with.
+
+    ``lease_s`` is when it is due again, None while it need not wait; ``told`` is which one it was of those
+    that were delivered, 0 before.
+    """
 
     stored: StoredAlert
     attempt: int = 0
+    told: int = 0
     under_way: bool = False
     lease_s: float | None = None
     done: bool = False
@@ -75,6 +80,7 @@ class Window:
         self._ready: list[_Head] = []
         self._leases: list[tuple[float, _At, Item]] = []
         self._in_flight = 0
+        self._told = 0
 
     # What is there.
 
@@ -142,14 +148,25 @@ class Window:
                 return item
         return None
 
+    def told(self, item: Item) -> None:
+        """One that was next is delivered, and has not just been looked at."""
+        if not item.told:
+            self._told += 1
+            item.told = self._told
+
     def ack(self, alert_ids: Iterable[str]) -> list[str]:
         """These are done with; gives those that were not before."""
         return self._each(alert_ids, self._finish)
 
     def ack_through(self, place: Place) -> list[str]:
-        """Those that were delivered up to a place are done with; gives those that were not before."""
-        sent = [item for item in self._line if not item.done and item.attempt and item.at <= place[:2]]
-        return self.ack(item.stored.alert.alert_id for item in sent)
+        """Those up to a place are done with that were delivered before the one there; gives them.
+
+        What is urgent overtakes: who names a place may not have seen what came later and stands before.
+        """
+        there = next((item.told for item in self._line if item.at == place[:2]), 0)
+        seen = range(1, (there or self._told) + 1)
+        found = [item for item in self._line if not item.done and item.told in seen and item.at <= place[:2]]
+        return self.ack(item.stored.alert.alert_id for item in found)
 
     def nack(self, alert_ids: Iterable[str], now_s: float, retry_after_s: float = 0.0) -> None:
         """These are to be delivered again, after a while."""

@@ -120,6 +120,7 @@ class Subscriber:
             self._done_with([])
             await context.write(wire.expired(item.stored))
         else:
+            self._window.told(item)
             (self._metrics.first if item.attempt == 1 else self._metrics.again).inc()
             await context.write(wire.delivery(item.stored, item.attempt))
 

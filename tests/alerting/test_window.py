@@ -32,6 +32,7 @@ def sent(window: Window, now_s: float = 0.0) -> list[int]:
     found = []
     while (item := window.next_up(now_s, EARLY)) is not None:
         assert not item.done
+        window.told(item)
         found.append(item.stored.place.position)
     return found
 
@@ -120,6 +121,24 @@ def test_all_that_was_delivered_up_to_a_cursor_is_acknowledged_and_nothing_else(
     sent(window)
     assert window.ack_through(Place(2, LAST_SEQ)) == [name(1)]
     assert sent(window) == [2]
+
+
+def test_a_cursor_acknowledges_nothing_that_was_delivered_after_the_alert_there() -> None:
+    calm = StoredAlert(Place(1, 0), a_proximity_alert(1, "a"))
+    window = a_window(calm, stored(2, "b"), stored(3, "c"))
+    assert sent(window) == [2, 3, 1]
+    assert window.ack_through(Place(2, 0)) == [name(2, "b")]
+    assert window.ack_through(Place(2, 0)) == []
+    assert window.ack_through(Place(3, LAST_SEQ)) == [calm.alert.alert_id, name(3, "c")]
+
+
+def test_a_cursor_acknowledges_nothing_that_is_next_and_not_yet_delivered() -> None:
+    window = a_window(stored(1, "a"), stored(2, "b"))
+    item = window.next_up(0.0, EARLY)
+    assert item is not None
+    assert window.ack_through(Place(2, LAST_SEQ)) == []
+    window.told(item)
+    assert window.ack_through(Place(2, LAST_SEQ)) == [name(1, "a")]
 
 
 def test_an_alert_whose_time_is_over_is_not_delivered_and_lets_the_next_one_go() -> None:

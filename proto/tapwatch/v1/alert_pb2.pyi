@@ -538,7 +538,7 @@ class Ack(_message.Message):
     ALERT_IDS_FIELD_NUMBER: _builtins.int
     THROUGH_CURSOR_FIELD_NUMBER: _builtins.int
     through_cursor: _builtins.str
-    """And all that were delivered up to this cursor."""
+    """And all up to this cursor that were delivered before the alert there: what is urgent overtakes others."""
     @_builtins.property
     def alert_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """These."""

@@ -10,6 +10,7 @@ from replay.alert_client import AlertClient
 from replay.gateway import GatewayClient
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, describe
+from tests.alerting.rpc.raw_subscriber import Raw
 
 Serve = Callable[..., EdgeServer]
 
@@ -50,3 +51,11 @@ def client(serve: Serve) -> Iterator[GatewayClient]:
 def alert_client(serve: Serve) -> Iterator[AlertClient]:
     with AlertClient(f"127.0.0.1:{serve().port}") as client:
         yield client
+
+
+@pytest.fixture
+def raw(serve: Serve) -> Iterator[Raw]:
+    made = Raw(serve().port)
+    yield made
+    made.end()
+    made.channel.close()

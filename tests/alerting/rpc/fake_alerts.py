@@ -44,6 +44,9 @@ class FakeAlerts:
         self.may_keep.set()
         self.keeping = Event()
         self.overlapped = False
+        self.may_look_up = Event()
+        self.may_look_up.set()
+        self.looking_up = Event()
 
     def add(self, *alerts: Alert, suppressed: Suppression | None = None) -> None:
         """Commit candidates, whose log positions must rise."""
@@ -81,7 +84,11 @@ class FakeAlerts:
     def stands(self, alert: Alert) -> bool:
         """See :class:`AlertSource`."""
         self._check()
-        return alert.kind is not AlertKind.PROXIMITY or alert.user_id not in self.withdrawn
+        if alert.kind is not AlertKind.PROXIMITY:
+            return True
+        self.looking_up.set()
+        assert self.may_look_up.wait(30.0)
+        return alert.user_id not in self.withdrawn
 
     def gap(self, place: Place) -> GapReason | None:
         """See :class:`AlertSource`."""

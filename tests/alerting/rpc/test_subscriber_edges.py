@@ -1,12 +1,9 @@
 """Who may subscribe, what is refused, and how a stream ends that should."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from queue import SimpleQueue
 from typing import Any
 
-import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -19,47 +16,14 @@ from alerting.rpc import EdgeParams, build_server
 from alerting.rpc.server import ALERT_SERVICE
 from replay.alert_client import AlertClient
 from replay.alert_news import Connected, Delivered, SubscriberParams
-from replay.gateway import GatewayClient, GatewayError, problem_of
+from replay.gateway import GatewayClient, GatewayError
 from tapwatch.v1 import alert_pb2 as pb
 from tests.alerting.alerts_made import NOON, a_payment_alert
 from tests.alerting.rpc.callers_made import CALLERS
 from tests.alerting.rpc.conftest import Serve
 from tests.alerting.rpc.fake_alerts import FakeAlerts
 from tests.alerting.rpc.fake_engine import FakeEngine, a_payment, describe
-
-SUBSCRIBE = "/tapwatch.v1.AlertService/Subscribe"
-
-
-class Raw:
-    """A subscriber that says what a test tells it to, and nothing else."""
-
-    def __init__(self, port: int) -> None:
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
-        self._said: SimpleQueue[bytes | None] = SimpleQueue()
-        call: Any = self.channel.stream_stream(SUBSCRIBE)
-        self.call = call(iter(self._said.get, None), timeout=30.0)
-
-    def say(self, **request: Any) -> None:
-        self._said.put(pb.SubscribeRequest(**request).SerializeToString())
-
-    def end(self) -> None:
-        self._said.put(None)
-
-    def heard(self) -> pb.SubscribeResponse:
-        return pb.SubscribeResponse.FromString(next(self.call))
-
-    def refusal(self) -> Any:
-        with pytest.raises(grpc.RpcError) as caught:
-            list(self.call)
-        return problem_of(caught.value)
-
-
-@pytest.fixture
-def raw(serve: Serve) -> Iterator[Raw]:
-    made = Raw(serve().port)
-    yield made
-    made.end()
-    made.channel.close()
+from tests.alerting.rpc.raw_subscriber import Raw
 
 
 @pytest.mark.parametrize(
@@ -108,32 +72,11 @@ def test_what_can_not_be_said_later_ends_the_stream(raw: Raw, later: dict[str, A
     assert raw.refusal().code == "INVALID_ARGUMENT"
 
 
-def test_a_cursor_of_another_log_acknowledges_nothing(raw: Raw, alerts: FakeAlerts) -> None:
-    alerts.add(a_payment_alert(1), a_payment_alert(2, "u-2"))
-    raw.say(subscription=pb.Subscription(name="push", start=pb.START_BEGINNING))
-    assert [raw.heard().WhichOneof("response") for _ in range(3)] == ["opened", "delivery", "delivery"]
-    raw.say(ack=pb.Ack(through_cursor=FakeAlerts(b"other").place(2).cursor))
-    assert [name for name, _ in raw.refusal().violations] == ["ack.through_cursor"]
-    (kept,) = alerts.subscriptions.values()
-    assert (kept.mark, kept.done) == (BEGINNING, ())
-
-
 def test_the_limits_in_force_are_told(raw: Raw) -> None:
     raw.say(subscription=pb.Subscription())
     opened = raw.heard().opened
     assert (opened.max_in_flight, opened.lease.seconds, opened.heartbeat.seconds) == (64, 30, 10)
     assert (opened.cursor, opened.resumed) == (BEGINNING.cursor, False)
-
-
-def test_acknowledging_up_to_a_cursor_is_confirmed_by_id(raw: Raw, alerts: FakeAlerts) -> None:
-    alerts.add(a_payment_alert(1), a_payment_alert(2, "u-2"))
-    raw.say(subscription=pb.Subscription(start=pb.START_BEGINNING))
-    places = [raw.heard().delivery.cursor for _ in range(3)][1:]
-    raw.say(ack=pb.Ack(through_cursor=places[1]))
-    assert set(raw.heard().acked.alert_ids) == {
-        a_payment_alert(1).alert_id,
-        a_payment_alert(2, "u-2").alert_id,
-    }
 
 
 def test_a_subscriber_that_answers_no_heartbeat_is_given_up(raw: Raw) -> None:
