@@ -1,11 +1,12 @@
 """One subscriber of alerts: what it is sent, what it says, and when it is given up."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from alerting.alert_source import KeptSubscription, Place, SubscriptionName
+from alerting.alert_source import AlertsUnavailableError, KeptSubscription, Place, SubscriptionName
 from alerting.rpc import alert_wire as wire
 from alerting.rpc.alert_hub import AlertHub
 from alerting.rpc.alert_metrics import AlertMetrics
@@ -21,6 +22,10 @@ AT_ONCE: Final = 256
 """So many alerts are looked at before anybody else has a turn."""
 SILENT_BEATS: Final = 1.5
 """Whoever is silent for longer when a heartbeat is due has let two of them pass."""
+FAULT_PAUSE_S: Final = 5.0
+"""After so long an alert is next again that could not be looked up for a fault of ours."""
+
+_log = logging.getLogger(__name__)
 
 
 class Subscriber:
@@ -110,11 +115,19 @@ class Subscriber:
 
     async def _tell(self, context: Context, item: Item) -> None:
         if not item.done:
-            stands = await self._hub.stands(item.stored.alert)
+            alert_ids = (item.stored.alert.alert_id,)
+            try:
+                stands = await self._hub.stands(item.stored.alert)
+            except AlertsUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001  # a fault with one user keeps nobody else waiting
+                _log.error("an alert can't be looked up: unexpected %s", type(error).__name__)
+                self._window.nack(alert_ids, self._loop.time(), FAULT_PAUSE_S)
+                return
             if not item.under_way:
                 return  # acknowledged or refused meanwhile
             if not stands:
-                self._window.ack((item.stored.alert.alert_id,))
+                self._window.ack(alert_ids)
         if item.done:
             self._metrics.expired.inc()
             self._done_with([])

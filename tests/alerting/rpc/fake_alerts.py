@@ -34,6 +34,7 @@ class FakeAlerts:
         self.full = False
         self.unreadable = 0
         self.withdrawn: set[str] = set()
+        self.damaged: set[str] = set()
         self.first = 1
         self.stored: list[StoredAlert] = []
         self.subscriptions: dict[SubscriptionName, KeptSubscription] = {}
@@ -84,6 +85,8 @@ class FakeAlerts:
     def stands(self, alert: Alert) -> bool:
         """See :class:`AlertSource`."""
         self._check()
+        if alert.user_id in self.damaged:
+            raise LookupError
         if alert.kind is not AlertKind.PROXIMITY:
             return True
         self.looking_up.set()

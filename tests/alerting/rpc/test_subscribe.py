@@ -10,11 +10,13 @@ import pytest
 from alerting.alert_source import AlertFilter, SubscriptionName
 from alerting.alerts import AlertKind, bucket_of
 from alerting.delivery.reasons import Suppression
+from alerting.rpc import subscriber
 from replay.alert_client import AlertClient, AlertSubscription
 from replay.alert_news import (
     Confirmed,
     Connected,
     Delivered,
+    Lost,
     Missed,
     News,
     SubscriberParams,
@@ -190,6 +192,20 @@ def test_what_was_delivered_before_a_withdrawal_is_not_delivered_again(
     alerts.withdrawn = set()
     alerts.add(a_payment_alert(2))
     assert watch(NAMED).positions(1) == [2]
+
+
+def test_a_fault_in_looking_up_one_user_keeps_no_other_waiting(
+    watch: Start, alerts: FakeAlerts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscriber, "FAULT_PAUSE_S", 0.01)
+    alerts.damaged = {"u-1"}
+    alerts.add(a_payment_alert(1), a_payment_alert(2, "u-2"))
+    seen = watch(NAMED)
+    first = next(news for news in seen.news if isinstance(news, Delivered | Lost))
+    assert isinstance(first, Delivered)
+    assert first.alert.log_position == 2
+    alerts.damaged = set()
+    assert seen.positions(1) == [1]
 
 
 def test_a_durable_subscription_goes_on_behind_what_was_acknowledged(
