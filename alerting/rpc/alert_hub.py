@@ -18,7 +18,7 @@ from alerting.alert_source import (
     Place,
     StoredAlert,
 )
-from alerting.alerts import Alert
+from alerting.alerts import Alert, AlertKind
 
 KEPT: Final = 4_096
 """So many of the latest alerts stay in memory; who is further behind reads the file."""
@@ -123,7 +123,8 @@ class AlertHub:
 
     async def stands(self, alert: Alert) -> bool:
         """Whether an alert still is to be told, see :meth:`alerting.alert_source.AlertSource.stands`."""
-        return await self.call(self._source.stands, alert)
+        # A finding stands whatever comes: no look for it.
+        return alert.kind is AlertKind.FRAUD_ALERT or await self.call(self._source.stands, alert)
 
     async def knows(self, place: Place) -> bool:
         """Whether a place is one of this log, and what is behind it is kept."""
