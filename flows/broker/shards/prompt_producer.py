@@ -90,7 +90,6 @@ class PromptProducer:
                 return
             self._failed, self._moved_at = False, time.monotonic()
         _log.warning("producer_replaced", stalled=stalled)
-        self._give_up()  # now, as the outage may last
         old = self._client
         try:
             self._client = self._connect()
@@ -99,7 +98,10 @@ class PromptProducer:
             with self._lock:
                 self._failed = True
             return
-        self._give_up()  # what was sent meanwhile, to the old one
+        with self._lock:
+            left, self._under_way = list(self._under_way.values()), {}
+        for done in left:  # the old client may never say what became of them
+            done(KafkaTimeoutError("the client was replaced"))
         _close(old, 0.0)
 
     def close(self) -> None:
@@ -115,13 +117,6 @@ class PromptProducer:
             max_block_ms=round(_BLOCK_S * 1_000),
             bootstrap_timeout_ms=round(_BLOCK_S * 1_000),
         )
-
-    def _give_up(self) -> None:
-        """End what is under way: a client that is of no more use may never say what became of it."""
-        with self._lock:
-            left, self._under_way = list(self._under_way.values()), {}
-        for done in left:
-            done(KafkaTimeoutError("the client was replaced"))
 
     def _arrived(self, token: int, _metadata: object) -> None:
         self._end(token, None)
