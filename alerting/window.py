@@ -20,7 +20,7 @@ _Head = tuple[int, _At, "Item"]
 
 OPEN_PER_FLIGHT: Final = 4
 """Of so many users alerts are looked at for each that may be under way, to find some who have none."""
-MOST_DONE: Final = 1_000
+MOST_BEHIND: Final = 1_000
 """So many are taken in behind one that is not done with; then the subscriber must do something about it."""
 _TURN: Final = {priority: turn for turn, priority in enumerate(Priority)}
 _SPARE_LEASES: Final = 64
@@ -89,7 +89,7 @@ class Window:
         """How many alerts more it can take in."""
         # By users, so that many alerts of one user, of whom just one is under way, keep nobody else waiting.
         user_room = OPEN_PER_FLIGHT * self._max_in_flight - len(self._users)
-        return max(0, min(user_room, MOST_DONE - len(self._line)))
+        return max(0, min(user_room, MOST_BEHIND - len(self._line)))
 
     @property
     def mark(self) -> Place:

@@ -1,8 +1,9 @@
 """Scores the proximity alerts and the foreseen visits of a run against where users then went.
 
 Everything is prequential: a probability was given before its outcome was known to the engine, and a visit was
-foreseen before it was learned. A candidate *came true* when its user visited its merchant from its time on,
-within the window. A *habitual* visit is one to a place that the engine knew as the user's when it happened.
+foreseen before it was learned. A candidate *came true* when its user visited its merchant after its time and
+within the window: who is there already is told too late. A *habitual* visit is one to a place that the engine
+knew as the user's when it happened.
 Days are UTC; a user's day counts when it has a visit or a candidate.
 """
 

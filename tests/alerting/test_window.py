@@ -189,7 +189,7 @@ def test_a_window_goes_on_where_another_one_was() -> None:
 
 
 def test_room_ends_and_an_alert_that_nobody_acknowledges_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alerting.window.MOST_DONE", 20)
+    monkeypatch.setattr("alerting.window.MOST_BEHIND", 20)
     window = Window(BEGINNING, (), 2, 30.0)
     number = 0
     while window.room > 0:
